@@ -30,6 +30,13 @@ const (
 	CloseForbidden       CloseCode = 4503
 )
 
+// These two are never sent (RFC 6455 section 7.4.1): they stand in logs and
+// metrics for a peer's close frame without a code, and for no close frame.
+const (
+	CloseNoStatus CloseCode = 1005
+	CloseAbnormal CloseCode = 1006
+)
+
 // CloseCodes lists every code that the gateway sends, for metrics and tests.
 var CloseCodes = []CloseCode{
 	CloseNormal, CloseGoingAway, CloseIllegalFrame, CloseInvalidUTF8, CloseMessageTooLarge, CloseRestart,

@@ -1,0 +1,98 @@
+// Package httpapi is the HTTP side of the gateway: its routes, what stands
+// before them (request ids, Origin policy, authentication), and how answers and
+// errors look. The WebSocket route is mounted here and lives in wsedge.
+//
+// It decides nothing about accounts or rooms; accounts and hub do.
+package httpapi
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"edgegw/internal/accounts"
+	"edgegw/internal/gateway"
+	"edgegw/internal/hub"
+)
+
+// Accounts is what the routes need of accounts.
+type Accounts interface {
+	// Login returns CodeInvalidCredentials, CodeForbidden for the room,
+	// CodeInvalidRequest for its shape, and CodeBusy.
+	Login(ctx context.Context, username, password, room string) (accounts.Session, error)
+	// Authenticate returns CodeInvalidToken or CodeTokenExpired.
+	Authenticate(ctx context.Context, raw string) (accounts.Identity, error)
+	// HasAdmin reports whether an enabled administrator exists.
+	HasAdmin() bool
+}
+
+// Rooms is what the routes need of the hub; see its methods for their errors.
+type Rooms interface {
+	Room(p gateway.Principal, id gateway.RoomID) (hub.RoomInfo, error)
+	Rooms(p gateway.Principal) ([]hub.RoomInfo, error)
+	Page(p gateway.Principal, id gateway.RoomID, q gateway.HistoryQuery) (gateway.HistoryPage, error)
+	Publish(ctx context.Context, p gateway.Principal, id gateway.RoomID, mid gateway.MessageID, payload gateway.Payload) (hub.Receipt, error)
+}
+
+// Options are an API's fixed parts. All are required unless they say otherwise.
+type Options struct {
+	Accounts Accounts
+	Rooms    Rooms
+	// WebSocket serves GET /ws.
+	WebSocket http.Handler
+	// Health tells how the gateway is; Ready whether it takes requests.
+	Health func() Health
+	Ready  func() bool
+	// WriteMetrics writes the exposition. MetricsToken, when not empty, is
+	// asked for as a bearer token.
+	WriteMetrics func(io.Writer)
+	MetricsToken string
+	// MetricsElsewhere leaves /metrics to Metrics on its own address.
+	MetricsElsewhere bool
+	// AllowedOrigins may call cross-origin, for example
+	// https://dash.example.net; TrustedProxies may say whom they forward for.
+	AllowedOrigins []string
+	TrustedProxies []netip.Prefix
+	Observe        Observe
+	Clock          interface{ Now() time.Time }
+	Logger         *slog.Logger
+	Version        string
+}
+
+// Observe counts requests. Class is one of Classes.
+type Observe func(class string, status int, took time.Duration)
+
+// API is the gateway's HTTP handler.
+type API struct {
+	opts    Options
+	routes  []route
+	origins map[string]bool
+}
+
+// New makes the handler.
+func New(opts Options) *API {
+	a := &API{opts: opts, origins: make(map[string]bool)}
+	for _, o := range opts.AllowedOrigins {
+		a.origins[o] = true
+	}
+	a.routes = a.table()
+	return a
+}
+
+// NewServer makes a server with limits that suit strangers. The caller gives it
+// a listener. The read timeout covers slow senders of headers and bodies; a
+// WebSocket leaves the server's care when it is upgraded.
+func NewServer(h http.Handler, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+	}
+}

@@ -1,0 +1,117 @@
+package httpapi
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"net/http"
+	"time"
+
+	"edgegw/internal/gateway"
+)
+
+// HealthStatus is the gateway's state in one word.
+type HealthStatus string
+
+// The states. Degraded still serves; failing answers 503.
+const (
+	HealthOK       HealthStatus = "ok"
+	HealthDegraded HealthStatus = "degraded"
+	HealthFailing  HealthStatus = "failing"
+)
+
+// Health is how the gateway is. It holds no secrets: anyone may read it.
+type Health struct {
+	Status HealthStatus
+	Uptime time.Duration
+	// Clock is the state of the logical clock; without a synced one the
+	// gateway is still ok.
+	Clock  string
+	Checks map[string]string
+}
+
+type healthJSON struct {
+	Status  HealthStatus      `json:"status"`
+	Version string            `json:"version"`
+	Uptime  int64             `json:"uptime"`
+	Clock   string            `json:"clock"`
+	Checks  map[string]string `json:"checks"`
+}
+
+func (a *API) health(w http.ResponseWriter, _ *http.Request) error {
+	h := a.opts.Health()
+	status := http.StatusOK
+	if h.Status == HealthFailing {
+		status = http.StatusServiceUnavailable
+		w.Header().Set("Retry-After", "5")
+	}
+	return writeJSON(w, status, healthJSON{
+		Status: h.Status, Version: a.opts.Version, Uptime: int64(h.Uptime / time.Second),
+		Clock: h.Clock, Checks: h.Checks,
+	})
+}
+
+// live answers as long as the process does.
+func (a *API) live(w http.ResponseWriter, _ *http.Request) error {
+	return writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// ready answers whether requests should be sent here.
+func (a *API) ready(w http.ResponseWriter, _ *http.Request) error {
+	if !a.opts.Ready() {
+		err := gateway.Errorf(gateway.CodeUnavailable, "the gateway is starting or stopping")
+		err.RetryAfter = time.Second
+		return err
+	}
+	return writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// index tells whoever opens the address what it is.
+func (a *API) index(w http.ResponseWriter, _ *http.Request) error {
+	return writeJSON(w, http.StatusOK, map[string]string{
+		"name": "edgegw", "version": a.opts.Version,
+		"login": "/auth/login", "websocket": "/ws", "health": "/health",
+	})
+}
+
+func (a *API) metrics(w http.ResponseWriter, r *http.Request) error {
+	if err := a.mayScrape(r); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	a.opts.WriteMetrics(w)
+	return nil
+}
+
+func (a *API) mayScrape(r *http.Request) error {
+	if a.opts.MetricsToken == "" {
+		return nil
+	}
+	token, err := bearerToken(r.Header)
+	if err != nil {
+		return err
+	}
+	// Hashed first: the comparison then tells nothing of the length either.
+	have, want := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(a.opts.MetricsToken))
+	if subtle.ConstantTimeCompare(have[:], want[:]) != 1 {
+		return gateway.Errorf(gateway.CodeInvalidToken, "this token does not open /metrics")
+	}
+	return nil
+}
+
+// Metrics serves /metrics alone, for an address of its own.
+func (a *API) Metrics() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		err := error(gateway.Errorf(gateway.CodeNotFound, "only /metrics is served on this address"))
+		switch {
+		case r.URL.Path != "/metrics":
+		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+			w.Header().Set("Allow", "GET, HEAD")
+			err = gateway.Errorf(gateway.CodeMethodNotAllowed, "this path knows GET, HEAD")
+		default:
+			err = a.metrics(w, r)
+		}
+		if err != nil {
+			a.Refuse(w, r, err)
+		}
+	})
+}

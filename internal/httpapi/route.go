@@ -1,0 +1,111 @@
+package httpapi
+
+import (
+	"net/http"
+	"sort"
+	"strings"
+)
+
+// Classes are the groups that requests are counted in; routes would be too many
+// series.
+var Classes = []string{classAuth, classRooms, classSocket, classHealth, classMetrics, classOther}
+
+const (
+	classAuth    = "auth"
+	classRooms   = "rooms"
+	classSocket  = "ws"
+	classHealth  = "health"
+	classMetrics = "metrics"
+	classOther   = "other"
+)
+
+// handler answers a request, or returns the error to answer with.
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+// route is a path and what its methods do. A segment `{id}` of the path matches
+// any one segment.
+type route struct {
+	path    string
+	class   string
+	methods map[string]handler
+	// open routes answer before there is an administrator.
+	open bool
+}
+
+func (a *API) table() []route {
+	routes := []route{
+		{path: "/auth/login", class: classAuth, methods: map[string]handler{"POST": a.login}},
+		{path: "/auth/me", class: classAuth, methods: map[string]handler{"GET": a.me}},
+		{path: "/rooms", class: classRooms, methods: map[string]handler{"GET": a.listRooms}},
+		{path: "/rooms/{id}", class: classRooms, methods: map[string]handler{"GET": a.getRoom}},
+		{path: "/rooms/{id}/messages", class: classRooms, methods: map[string]handler{"GET": a.getMessages, "POST": a.postMessage}},
+		{path: "/ws", class: classSocket, methods: map[string]handler{"GET": a.webSocket}},
+		{path: "/health", class: classHealth, open: true, methods: map[string]handler{"GET": a.health}},
+		{path: "/livez", class: classHealth, open: true, methods: map[string]handler{"GET": a.live}},
+		{path: "/readyz", class: classHealth, open: true, methods: map[string]handler{"GET": a.ready}},
+		{path: "/", class: classOther, open: true, methods: map[string]handler{"GET": a.index}},
+	}
+	if !a.opts.MetricsElsewhere {
+		routes = append(routes, route{path: "/metrics", class: classMetrics, open: true,
+			methods: map[string]handler{"GET": a.metrics}})
+	}
+	return routes
+}
+
+// match finds the path's route and notes the path's values in the request.
+func (a *API) match(r *http.Request) *route {
+	for i := range a.routes {
+		if values, ok := matchPath(a.routes[i].path, r.URL.Path); ok {
+			for name, value := range values {
+				r.SetPathValue(name, value)
+			}
+			return &a.routes[i]
+		}
+	}
+	return nil
+}
+
+func matchPath(pattern, path string) (values map[string]string, ok bool) {
+	for {
+		want, restWant, moreWant := strings.Cut(pattern, "/")
+		have, restHave, moreHave := strings.Cut(path, "/")
+		switch {
+		case strings.HasPrefix(want, "{") && have != "":
+			if values == nil {
+				values = make(map[string]string, 1)
+			}
+			values[strings.Trim(want, "{}")] = have
+		case want != have:
+			return nil, false
+		}
+		if moreWant != moreHave {
+			return nil, false
+		}
+		if !moreWant {
+			return values, true
+		}
+		pattern, path = restWant, restHave
+	}
+}
+
+// method returns what the request's method does. HEAD does what GET does; the
+// server leaves the body out.
+func (rt *route) method(name string) handler {
+	if h := rt.methods[name]; h != nil || name != http.MethodHead {
+		return h
+	}
+	return rt.methods[http.MethodGet]
+}
+
+// allow is the value of the Allow header.
+func (rt *route) allow() string {
+	names := make([]string, 0, len(rt.methods)+1)
+	for name := range rt.methods {
+		names = append(names, name)
+		if name == http.MethodGet {
+			names = append(names, http.MethodHead)
+		}
+	}
+	sort.Strings(names)
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,109 @@
+package httpapi
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+
+	"edgegw/internal/gateway"
+)
+
+// ServeHTTP names the request, finds its route, and answers errors. Every
+// answer carries X-Request-ID.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	started := a.opts.Clock.Now()
+	o := gateway.Origin{IP: a.clientIP(r), RequestID: newRequestID()}
+	r = r.WithContext(gateway.WithOrigin(r.Context(), o))
+	h := w.Header()
+	h.Set("X-Request-ID", o.RequestID)
+	h.Set("X-Content-Type-Options", "nosniff")
+	rec := &recorder{ResponseWriter: w, status: http.StatusOK}
+
+	class := classOther
+	defer func() {
+		if p := recover(); p != nil {
+			a.panicked(rec, r, p)
+		}
+		took := a.opts.Clock.Now().Sub(started)
+		a.opts.Observe(class, rec.status, took)
+		a.opts.Logger.LogAttrs(r.Context(), slog.LevelDebug, "request",
+			slog.String("event", "http_request"), slog.String("method", r.Method), slog.String("path", r.URL.Path),
+			slog.Int("code", rec.status), slog.String("ip", o.IP), slog.String("request_id", o.RequestID),
+			slog.Duration("took", took))
+	}()
+
+	if err := a.checkOrigin(rec, r); err != nil {
+		a.Refuse(rec, r, err)
+		return
+	}
+	rt := a.match(r)
+	if rt == nil {
+		a.Refuse(rec, r, gateway.Errorf(gateway.CodeNotFound, "there is nothing at this path"))
+		return
+	}
+	class = rt.class
+	if err := a.serve(rec, r, rt); err != nil {
+		a.Refuse(rec, r, err)
+	}
+}
+
+func (a *API) serve(w http.ResponseWriter, r *http.Request, rt *route) error {
+	if isPreflight(r) {
+		a.preflight(w, rt)
+		return nil
+	}
+	do := rt.method(r.Method)
+	if do == nil {
+		w.Header().Set("Allow", rt.allow())
+		return gateway.Errorf(gateway.CodeMethodNotAllowed, "this path knows %s", rt.allow())
+	}
+	if !rt.open && !a.opts.Accounts.HasAdmin() {
+		return gateway.Errorf(gateway.CodeSetupRequired,
+			"there is no administrator yet: make one with `edgegw user add admin --role admin`, or start with admin_password_file")
+	}
+	return do(w, r)
+}
+
+func (a *API) panicked(w *recorder, r *http.Request, p any) {
+	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		panic(p)
+	}
+	a.opts.Logger.LogAttrs(r.Context(), slog.LevelError, "request panicked",
+		slog.String("event", "http_panic"), slog.String("request_id", gateway.OriginOf(r.Context()).RequestID),
+		slog.String("reason", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
+	if !w.wrote {
+		a.Refuse(w, r, gateway.Errorf(gateway.CodeInternal, "internal error"))
+	}
+}
+
+func newRequestID() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails since Go 1.24
+	return hex.EncodeToString(b[:])
+}
+
+// recorder remembers the status for the metrics.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	wrote  bool
+}
+
+func (r *recorder) WriteHeader(status int) {
+	if !r.wrote {
+		r.status, r.wrote = status, true
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(p []byte) (int, error) {
+	r.wrote = true
+	return r.ResponseWriter.Write(p)
+}
+
+// Unwrap lets http.ResponseController reach the connection below.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

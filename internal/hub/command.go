@@ -1,0 +1,86 @@
+package hub
+
+import (
+	"edgegw/internal/gateway"
+	"edgegw/internal/wire"
+)
+
+// Text takes a text frame. The bytes belong to the caller again when it
+// returns.
+func (s *Session) Text(frame []byte) {
+	if !s.allow() {
+		return
+	}
+	if s.format == wire.FormatRaw {
+		s.finish(wire.Command{}, s.publishCommand(rawCommand(gateway.PayloadText, frame)))
+		return
+	}
+	c, err := wire.DecodeText(frame)
+	if err == nil {
+		err = s.run(c)
+	}
+	s.finish(c, err)
+}
+
+// Binary takes a binary frame, which is a message in either format.
+func (s *Session) Binary(frame []byte) {
+	if !s.allow() {
+		return
+	}
+	s.finish(wire.Command{}, s.publishCommand(rawCommand(gateway.PayloadBinary, frame)))
+}
+
+func rawCommand(kind gateway.PayloadKind, frame []byte) wire.Command {
+	return wire.Command{Type: wire.CommandMessage, Payload: gateway.Payload{Kind: kind, Bytes: frame}}
+}
+
+func (s *Session) run(c wire.Command) error {
+	switch c.Type {
+	case wire.CommandMessage:
+		return s.publishCommand(c)
+	case wire.CommandSubscribe:
+		return s.subscribeCommand(c)
+	case wire.CommandUnsubscribe:
+		s.unsubscribeCommand(c)
+	case wire.CommandPing:
+		s.send(wire.AppendPong(nil))
+	}
+	return nil
+}
+
+// finish answers a failed command: with an error frame, or in the raw format,
+// which has none, by closing.
+func (s *Session) finish(c wire.Command, err error) {
+	if err == nil {
+		return
+	}
+	e := gateway.AsError(err)
+	if e.Code == gateway.CodeInternal {
+		s.hub.logError(s, e)
+	}
+	if s.format == wire.FormatRaw {
+		s.Abort(wire.CloseFor(e.Code))
+		return
+	}
+	s.send(wire.AppendError(nil, e, c.Room, c.ID))
+}
+
+// allow applies the rate of data frames a second. What is over it is refused
+// with an error and lost; the frame guard closes the socket of a peer that goes
+// on regardless.
+func (s *Session) allow() bool {
+	if s.limiter == nil {
+		return true
+	}
+	now := s.hub.opts.Clock.Now()
+	if s.limiter.AllowN(now, 1) {
+		return true
+	}
+	s.hub.opts.Metrics.Dropped(DropRateLimited, 1)
+	err := gateway.Errorf(gateway.CodeRateLimited, "more than %d frames a second; send fewer", s.hub.opts.Limits.MessageRate)
+	r := s.limiter.ReserveN(now, 1)
+	err.RetryAfter = r.DelayFrom(now)
+	r.CancelAt(now)
+	s.finish(wire.Command{}, err)
+	return false
+}

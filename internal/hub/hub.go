@@ -1,0 +1,209 @@
+// Package hub is the live half of the gateway: rooms, the sessions in them, and
+// how a message travels from one to all. It decides who may do what in a room,
+// gives each message its seq and timestamp, fans it out, and hands it to a
+// history to keep.
+//
+// It knows neither sockets nor files: a session writes to a Socket and a room
+// keeps its messages in a History, both given from outside. How frames look is
+// wire's business.
+//
+// Locks are taken in this order: Session.mu, room.mu, Hub.mu. A flusher holds
+// none of them when it calls a session.
+package hub
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"edgegw/internal/gateway"
+	"edgegw/internal/wire"
+)
+
+// History is where the messages of rooms are kept. Methods return
+// *gateway.Error with CodeUnavailable while the history is closed or cannot
+// keep up, and CodeInternal when it is broken.
+type History interface {
+	// Head tells where the room stands, committed or not.
+	Head(room gateway.RoomID) (gateway.RoomHead, error)
+	// Append queues the record as its room's next.
+	Append(rec *gateway.Record) error
+	// Page reads the room's history.
+	Page(room gateway.RoomID, q gateway.HistoryQuery) (gateway.HistoryPage, error)
+	// Wait returns when the history can take more. It is called before a
+	// room is locked, so that a slow disk holds back publishers only.
+	Wait() error
+	// Rooms lists the rooms that keep messages, sorted.
+	Rooms() ([]gateway.RoomID, error)
+}
+
+// Clock is the gateway's logical time.
+type Clock interface{ Now() time.Time }
+
+// Options are a hub's fixed parts. All members are required unless they say
+// otherwise.
+type Options struct {
+	// Stored keeps the rooms of class queued and fsynced; it reports its
+	// commits to Hub.Committed. Volatile keeps those of class memory.
+	Stored, Volatile History
+	// Settings tells how a room is set up.
+	Settings func(gateway.RoomID) gateway.RoomSettings
+	Clock    Clock
+	// ClockState is shown in the welcome frame.
+	ClockState func() string
+	Logger     *slog.Logger
+	Metrics    Metrics
+	Limits     Limits
+}
+
+// Limits bound what one client, and all of them together, may take. Zero means
+// no limit, unless a member says otherwise.
+type Limits struct {
+	Connections           int
+	ConnectionsPerIP      int
+	ConnectionsPerAccount int
+	// RoomsPerConnection is at least 1.
+	RoomsPerConnection int
+	// MessageBytes is told to clients; the frame guard enforces it.
+	MessageBytes int
+	// MessageRate is data frames a second and connection.
+	MessageRate int
+	// QueueBytes is how much may wait for one socket; at least one message.
+	QueueBytes int
+	// PingInterval is how often a peer is pinged; more than 0.
+	PingInterval time.Duration
+	// WriteTimeout is how long a stuck write is waited for; more than 0.
+	WriteTimeout time.Duration
+}
+
+// Hub holds the rooms and sessions of one gateway.
+type Hub struct {
+	// Fixed after construction.
+	opts      Options
+	startedAt time.Time
+	idPrefix  string
+
+	batches sync.Pool // of *batch
+
+	// ticks counts the sweeps; sessions note it as their last sign of life.
+	ticks  atomic.Uint32
+	nextID atomic.Uint64
+
+	mu        sync.Mutex
+	rooms     map[gateway.RoomID]*room
+	sessions  map[*Session]struct{}
+	perIP     map[string]int
+	perName   map[gateway.AccountName]int
+	admitted  int
+	closing   bool
+	drained   chan struct{} // closed when closing and the last session has ended
+	flushing  sync.WaitGroup
+	tickEvery time.Duration
+}
+
+// New makes a hub without rooms or sessions.
+func New(opts Options) *Hub {
+	h := &Hub{
+		opts:      opts,
+		startedAt: opts.Clock.Now(),
+		idPrefix:  strconv.FormatUint(uint64(rand.Uint32()), 36) + "-",
+		rooms:     make(map[gateway.RoomID]*room),
+		sessions:  make(map[*Session]struct{}),
+		perIP:     make(map[string]int),
+		perName:   make(map[gateway.AccountName]int),
+		drained:   make(chan struct{}),
+	}
+	h.tickEvery = min(time.Second, opts.Limits.PingInterval/4)
+	return h
+}
+
+func (h *Hub) history(s gateway.RoomSettings) History {
+	if s.Durability == gateway.DurabilityMemory {
+		return h.opts.Volatile
+	}
+	return h.opts.Stored
+}
+
+// acquire returns the room, which lives until every acquire has its release.
+// It returns what History.Head returns.
+func (h *Hub) acquire(id gateway.RoomID) (*room, error) {
+	h.mu.Lock()
+	r := h.rooms[id]
+	if r == nil {
+		settings := h.opts.Settings(id)
+		r = newRoom(h, id, settings, h.history(settings))
+		h.rooms[id] = r
+	}
+	r.refs++
+	h.mu.Unlock()
+	if err := r.load(); err != nil {
+		h.release(r)
+		return nil, err
+	}
+	return r, nil
+}
+
+// hold is acquire for a room that the caller has already.
+func (h *Hub) hold(r *room) {
+	h.mu.Lock()
+	r.refs++
+	h.mu.Unlock()
+}
+
+// release lets go of a room. A room that nobody holds is forgotten: what it
+// knows is in its history.
+func (h *Hub) release(r *room) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r.refs--
+	if r.refs == 0 {
+		delete(h.rooms, r.id)
+	}
+}
+
+// Shutdown refuses new sessions, closes the others with 1012 after what waits
+// for them was written, and returns when all have ended or ctx is done. The
+// times at which clients are told to come back are spread, so that they do not
+// all come at once.
+func (h *Hub) Shutdown(ctx context.Context) {
+	h.mu.Lock()
+	h.closing = true
+	sessions := make([]*Session, 0, len(h.sessions))
+	for s := range h.sessions {
+		sessions = append(sessions, s)
+	}
+	if h.admitted == 0 {
+		h.drainedLocked()
+	}
+	h.mu.Unlock()
+	for _, s := range sessions {
+		s.closeAfterQueue(wire.CloseRestart, h.retrySlot(len(sessions)))
+	}
+	select {
+	case <-h.drained:
+		h.flushing.Wait()
+	case <-ctx.Done():
+		for _, s := range sessions {
+			s.Abort(wire.CloseRestart)
+		}
+	}
+}
+
+func (h *Hub) drainedLocked() {
+	select {
+	case <-h.drained:
+	default:
+		close(h.drained)
+	}
+}
+
+// retrySlot picks when one of n clients should return: within a second, and
+// later the more of them there are, at most 20 s.
+func (h *Hub) retrySlot(n int) time.Duration {
+	spread := min(20*time.Second, time.Second+time.Duration(n)*5*time.Millisecond)
+	return 200*time.Millisecond + rand.N(spread)
+}

@@ -1,0 +1,271 @@
+package hub
+
+import (
+	"time"
+
+	"edgegw/internal/gateway"
+	"edgegw/internal/wire"
+)
+
+// maxWriteBytes is how much the writer takes out of the queue at once; the
+// rest stays there, where the overflow policy can still reach it.
+const maxWriteBytes = 64 << 10
+
+// chunk is something that waits for a socket: a batch's bytes, which are shared
+// and counted, or bytes of the session's own.
+type chunk struct {
+	bytes []byte
+	batch *batch        // nil for bytes of the session's own
+	sub   *subscription // nil unless the bytes are messages of its room
+	// first and last are the seqs that the bytes carry, or that a gap stands
+	// for.
+	first, last gateway.Seq
+	gap         bool
+	// begun is true when the peer already has the chunk's beginning: the
+	// rest has to follow.
+	begun bool
+}
+
+func (c *chunk) droppable() bool { return c.sub != nil && !c.begun && !c.gap }
+
+func (c *chunk) drop() {
+	if c.batch != nil {
+		c.batch.release()
+		c.batch = nil
+	}
+	c.bytes = nil
+}
+
+// messages is how many messages the chunk delivers once it is written.
+func (c *chunk) messages() int {
+	if c.sub == nil || c.gap {
+		return 0
+	}
+	return int(c.last-c.first) + 1
+}
+
+// deliver gives a batch to one subscriber and returns how many messages were
+// written. It never waits: what the socket does not take at once is queued, and
+// counted when the writer has written it.
+func (s *Session) deliver(sub *subscription, b *batch) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing || !sub.active {
+		return 0
+	}
+	bytes := b.json
+	if s.format == wire.FormatRaw {
+		bytes = b.raw
+	}
+	n, ok := s.writeNowLocked(bytes)
+	switch {
+	case !ok:
+		return 0
+	case n == len(bytes):
+		return b.messages()
+	}
+	b.retain()
+	s.queueLocked(chunk{
+		bytes: bytes[n:], batch: b, sub: sub,
+		first: b.first, last: b.last, begun: n > 0,
+	})
+	return 0
+}
+
+// send gives bytes of the session's own to the socket. The caller does not
+// touch them again.
+func (s *Session) send(bytes []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sendLocked(bytes)
+}
+
+func (s *Session) sendLocked(bytes []byte) {
+	if s.closing {
+		return
+	}
+	n, ok := s.writeNowLocked(bytes)
+	if ok && n < len(bytes) {
+		s.queueLocked(chunk{bytes: bytes[n:], begun: n > 0})
+	}
+}
+
+// writeNowLocked writes what the socket takes at once, provided that nothing
+// waits before it. ok is false when the socket is broken.
+func (s *Session) writeNowLocked(bytes []byte) (n int, ok bool) {
+	if s.writing || len(s.queue) > 0 {
+		return 0, true
+	}
+	n, err := s.socket.WriteNow(bytes)
+	if err != nil {
+		s.breakLocked()
+		return n, false
+	}
+	return n, true
+}
+
+// queueLocked appends the chunk and sees to it that a writer runs. If more
+// waits than may, the overflow policy of the chunk's room decides.
+func (s *Session) queueLocked(c chunk) {
+	s.queue = append(s.queue, c)
+	s.queuedBytes += len(c.bytes)
+	if c.sub != nil && c.sub.room.settings.Overflow == gateway.OverflowKeepLatest {
+		s.keepLatestLocked()
+	}
+	if s.queuedBytes > s.hub.opts.Limits.QueueBytes && !s.makeRoomLocked() {
+		s.abortLocked(wire.CloseSlowConsumer, DropSlowConsumer)
+		return
+	}
+	if !s.writing {
+		s.writing = true
+		s.hub.flushing.Add(1)
+		go s.writeLoop()
+	}
+}
+
+// writeLoop lives until the queue is empty.
+func (s *Session) writeLoop() {
+	defer s.hub.flushing.Done()
+	var held []chunk
+	var bufs [][]byte
+	for {
+		s.mu.Lock()
+		delivered := 0
+		for i := range held {
+			delivered += held[i].messages()
+			s.queuedBytes -= len(held[i].bytes)
+			held[i].drop()
+		}
+		s.hub.opts.Metrics.Delivered.Add(int64(delivered))
+		held, bufs = s.takeLocked(held[:0], bufs[:0])
+		if len(held) == 0 {
+			s.writing = false
+			if s.closing {
+				s.socket.Shutdown()
+			}
+			s.mu.Unlock()
+			return
+		}
+		s.mu.Unlock()
+		if err := s.socket.WriteAll(bufs, s.hub.opts.Limits.WriteTimeout); err != nil {
+			s.mu.Lock()
+			s.writing = false
+			for i := range held {
+				held[i].drop()
+			}
+			s.breakLocked()
+			s.mu.Unlock()
+			return
+		}
+	}
+}
+
+// takeLocked moves chunks from the queue to the writer.
+func (s *Session) takeLocked(held []chunk, bufs [][]byte) ([]chunk, [][]byte) {
+	size, n := 0, 0
+	for n < len(s.queue) && size < maxWriteBytes {
+		size += len(s.queue[n].bytes)
+		bufs = append(bufs, s.queue[n].bytes)
+		n++
+	}
+	held = append(held, s.queue[:n]...)
+	rest := copy(s.queue, s.queue[n:])
+	clear(s.queue[rest:])
+	s.queue = s.queue[:rest]
+	if rest == 0 {
+		s.queue = nil
+	}
+	return held, bufs
+}
+
+// Abort closes the session at once, whatever waits. The close frame is sent if
+// it does not land inside another frame.
+func (s *Session) Abort(code wire.CloseCode) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.abortLocked(code, DropClosed)
+}
+
+func (s *Session) abortLocked(code wire.CloseCode, reason DropReason) {
+	if s.closing && s.queuedBytes == 0 {
+		return
+	}
+	clean := !s.closing && !s.writing && (len(s.queue) == 0 || !s.queue[0].begun)
+	s.closing = true
+	if s.closeCode == 0 {
+		s.closeCode = code
+	}
+	s.dropQueueLocked(reason)
+	if s.socket == nil {
+		return
+	}
+	if clean {
+		// A few bytes that do not fit now would not fit later either.
+		_, _ = s.socket.WriteNow(wire.AppendClose(nil, code, 0))
+	}
+	s.socket.Shutdown()
+}
+
+// PeerClosed answers the peer's close frame with its own code (RFC 6455 section
+// 5.5.1); 0 stands for a close without code.
+func (s *Session) PeerClosed(code wire.CloseCode) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return
+	}
+	if code == 0 {
+		s.sendLocked(wire.AppendFrame(nil, wire.OpClose, nil))
+	} else {
+		s.sendLocked(wire.AppendFrame(nil, wire.OpClose, []byte{byte(code >> 8), byte(code)}))
+	}
+	s.closing = true
+	if !s.writing {
+		s.socket.Shutdown()
+	}
+}
+
+// Control sends a control frame, as soon as what waits before it is written.
+func (s *Session) Control(op wire.Opcode, payload []byte) {
+	s.send(wire.AppendFrame(nil, op, payload))
+}
+
+// breakLocked ends a session whose socket failed.
+func (s *Session) breakLocked() {
+	s.closing = true
+	s.dropQueueLocked(DropClosed)
+	s.socket.Shutdown()
+}
+
+// closeAfterQueue sends what waits, then the close frame, then ends.
+func (s *Session) closeAfterQueue(code wire.CloseCode, retryAfter time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return
+	}
+	if s.socket != nil {
+		s.sendLocked(wire.AppendClose(nil, code, retryAfter))
+	}
+	s.closing = true
+	if s.closeCode == 0 {
+		s.closeCode = code
+	}
+	if s.socket != nil && !s.writing {
+		s.socket.Shutdown()
+	}
+}
+
+func (s *Session) dropQueueLocked(reason DropReason) {
+	dropped := 0
+	for i := range s.queue {
+		c := &s.queue[i]
+		dropped += c.messages()
+		s.queuedBytes -= len(c.bytes)
+		c.drop()
+	}
+	s.queue = nil
+	if dropped > 0 {
+		s.hub.opts.Metrics.Dropped(reason, dropped)
+	}
+}

@@ -1,0 +1,79 @@
+package hub
+
+import (
+	"edgegw/internal/gateway"
+	"edgegw/internal/wire"
+)
+
+// joined returns the room if the session is subscribed to it. It is for the
+// reader, which alone changes subs, and so needs no lock.
+func (s *Session) joined(id gateway.RoomID) *room {
+	for _, sub := range s.subs {
+		if sub.room.id == id {
+			return sub.room
+		}
+	}
+	return nil
+}
+
+func (s *Session) subscribeCommand(c wire.Command) error {
+	id := gateway.RoomID(c.Room)
+	if err := mayRead(s.principal, id); err != nil {
+		return err
+	}
+	if r := s.joined(id); r != nil { // asking again answers again
+		s.sendSubscribed(r)
+		return nil
+	}
+	if most := s.hub.opts.Limits.RoomsPerConnection; len(s.subs) >= most {
+		return gateway.Errorf(gateway.CodeRateLimited, "a connection may be in %d rooms; leave one first", most)
+	}
+	return s.subscribe(id)
+}
+
+// subscribe joins the room. The session's lock is held from before the first
+// message can be meant for it until the `subscribed` frame is on its way: so no
+// message overtakes that frame, and none is missed.
+func (s *Session) subscribe(id gateway.RoomID) error {
+	r, err := s.hub.acquire(id)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sub := &subscription{session: s, room: r, active: true}
+	epoch, seq := r.add(sub)
+	s.subs = append(s.subs, sub)
+	if s.format == wire.FormatJSON {
+		s.sendLocked(wire.AppendSubscribed(nil, id, epoch, seq))
+	}
+	return nil
+}
+
+func (s *Session) sendSubscribed(r *room) {
+	r.mu.Lock()
+	epoch, seq := r.head.Epoch, r.announced
+	r.mu.Unlock()
+	s.send(wire.AppendSubscribed(nil, r.id, epoch, seq))
+}
+
+// unsubscribeCommand leaves the room. Leaving a room that one is not in is
+// answered in the same way.
+func (s *Session) unsubscribeCommand(c wire.Command) {
+	id := gateway.RoomID(c.Room)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, sub := range s.subs {
+		if sub.room.id != id {
+			continue
+		}
+		sub.active = false
+		sub.room.remove(sub)
+		s.hub.release(sub.room)
+		last := len(s.subs) - 1
+		s.subs[i], s.subs[last] = s.subs[last], nil
+		s.subs = s.subs[:last]
+		break
+	}
+	s.sendLocked(wire.AppendUnsubscribed(nil, id, "requested"))
+}

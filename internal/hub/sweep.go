@@ -1,0 +1,101 @@
+package hub
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"edgegw/internal/gateway"
+	"edgegw/internal/wire"
+)
+
+// tokenGrace is how long a socket outlives its token.
+const tokenGrace = 25 * time.Second
+
+// observeEvery is how often each live room's subscribers are observed.
+const observeEvery = 10 * time.Second
+
+// Run pings, closes who is silent or whose token has ended, and observes rooms,
+// until ctx is done. One ticker does it for all connections, so that an idle
+// one costs no timer. A ping, or the end of a silent peer, may come one sweep
+// late: at most a second.
+func (h *Hub) Run(ctx context.Context) error {
+	ticker := time.NewTicker(h.tickEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			h.sweep(h.ticks.Add(1))
+		}
+	}
+}
+
+// ticksIn rounds up: a deadline is never early.
+func (h *Hub) ticksIn(d time.Duration) uint32 {
+	return uint32((d + h.tickEvery - 1) / h.tickEvery)
+}
+
+func (h *Hub) sweep(tick uint32) {
+	h.mu.Lock()
+	sessions := make([]*Session, 0, len(h.sessions))
+	for s := range h.sessions {
+		sessions = append(sessions, s)
+	}
+	h.mu.Unlock()
+
+	ping := wire.AppendFrame(nil, wire.OpPing, nil)
+	every := h.ticksIn(h.opts.Limits.PingInterval)
+	silent := h.ticksIn(h.opts.Limits.PingInterval + gateway.IdleGrace)
+	now := h.opts.Clock.Now()
+	for _, s := range sessions {
+		switch {
+		case now.After(s.expires.Add(tokenGrace)):
+			s.Abort(wire.CloseTokenExpired)
+		case tick-s.seen.Load() > silent:
+			s.Abort(wire.CloseIdleTimeout)
+		case tick != s.born && (tick-s.born)%every == 0:
+			s.ping(ping)
+		}
+	}
+	if tick%max(1, h.ticksIn(time.Second)) == 0 {
+		h.observe(tick%h.ticksIn(observeEvery) == 0)
+	}
+}
+
+// ping is left out while other bytes wait: those keep the peer busy enough.
+func (s *Session) ping(frame []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.socket != nil && len(s.queue) == 0 && !s.writing {
+		s.sendLocked(frame)
+	}
+}
+
+func (h *Hub) observe(subscribers bool) {
+	h.mu.Lock()
+	rooms := make([]*room, 0, len(h.rooms))
+	for _, r := range h.rooms {
+		rooms = append(rooms, r)
+	}
+	h.mu.Unlock()
+	for _, r := range rooms {
+		r.mu.Lock()
+		published, subs := r.published, len(r.subs)
+		r.published = 0
+		r.mu.Unlock()
+		if published > 0 {
+			h.opts.Metrics.RoomMessageRate.Observe(float64(published))
+		}
+		if subscribers && subs > 0 {
+			h.opts.Metrics.RoomSubscribers.Observe(float64(subs))
+		}
+	}
+}
+
+func (h *Hub) logError(s *Session, err error) {
+	h.opts.Logger.LogAttrs(context.Background(), slog.LevelError, "command failed",
+		slog.String("event", "command_failed"), slog.String("user", string(s.principal.Name)),
+		slog.String("connection", s.id), slog.Any("reason", err))
+}

@@ -1,0 +1,229 @@
+package wsedge
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"edgegw/internal/hub"
+	"edgegw/internal/wire"
+)
+
+// lingerTime is how long a closed connection is still read from. Closing it
+// with bytes unread makes the kernel send a reset, which can overtake the close
+// frame; and a peer that goes on sending shall not hold the socket.
+const lingerTime = 500 * time.Millisecond
+
+var errEnding = errors.New("connection is ending")
+
+// conn is the net.Conn that gws is given, and the hub.Socket that the session
+// is given, of one TCP connection. Its Read is the frame guard. Its Write
+// understands what gws has to say and lets the session say it, in order and in
+// our own words.
+type conn struct {
+	// Fixed after construction.
+	*net.TCPConn
+	raw     syscall.RawConn
+	session *hub.Session
+
+	ending atomic.Bool
+
+	// Owned by the reader.
+	guard    guard
+	early    []byte // arrived behind the handshake, before the hijack
+	upgraded bool
+	breach   *violation
+	readErr  error
+	peerCode uint16 // of the peer's close frame
+
+	// Owned by whoever holds the session's lock.
+	out     []byte
+	written int
+	outErr  error
+	writeFD func(fd uintptr) bool // writeOnce, bound once
+}
+
+var (
+	_ net.Conn   = (*conn)(nil)
+	_ hub.Socket = (*conn)(nil)
+)
+
+func newConn(nc net.Conn, s *hub.Session, limits *guardLimits, early []byte) (*conn, error) {
+	tcp, ok := nc.(*net.TCPConn)
+	if !ok {
+		return nil, errors.New("not a TCP connection")
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	if err := tcp.SetDeadline(time.Time{}); err != nil {
+		return nil, err
+	}
+	c := &conn{TCPConn: tcp, raw: raw, session: s, guard: newGuard(limits)}
+	if len(early) > 0 {
+		c.early = append(c.early, early...)
+	}
+	c.writeFD = c.writeOnce
+	return c, nil
+}
+
+func (c *conn) setSendBuffer(n int) {
+	if n > 0 {
+		_ = c.SetWriteBuffer(n) // a larger buffer is no reason to refuse a client
+	}
+}
+
+// reader is the buffered reader that gws reads from.
+func (c *conn) reader() *bufio.Reader { return bufio.NewReaderSize(c, readBufferBytes) }
+
+// Read is called by gws only.
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.guard.read((*source)(c), p)
+	if n > 0 {
+		// What stands before an illegal frame still counts.
+		return n, nil
+	}
+	var v *violation
+	if errors.As(err, &v) {
+		c.breach = v
+	} else {
+		c.readErr = err
+	}
+	return 0, err
+}
+
+// source is what the guard reads from: first the bytes that came early. Once
+// the connection is ending it passes nothing on.
+type source conn
+
+func (s *source) Read(p []byte) (int, error) {
+	if len(s.early) > 0 {
+		n := copy(p, s.early)
+		if s.early = s.early[n:]; len(s.early) == 0 {
+			s.early = nil
+		}
+		return n, nil
+	}
+	n, err := s.TCPConn.Read(p)
+	if s.ending.Load() {
+		return 0, errEnding
+	}
+	if n > 0 {
+		s.session.Touch()
+	}
+	return n, err
+}
+
+// Write is called by gws only: before the upgrade with its answer, afterwards
+// with a close frame, since it is asked to send nothing else. Of that frame no
+// more than the code is used, because gws puts Go's error texts into the
+// reason.
+func (c *conn) Write(p []byte) (int, error) {
+	if !c.upgraded {
+		return c.TCPConn.Write(p)
+	}
+	switch code := closeCodeOf(p); {
+	case c.breach != nil:
+		c.session.Abort(c.breach.code)
+	case c.readErr != nil && !errors.Is(c.readErr, io.EOF):
+		// The connection is gone, or was ended by the session.
+	case code == wire.CloseIllegalFrame || code == wire.CloseInvalidUTF8 || code == wire.CloseMessageTooLarge:
+		c.session.Abort(code)
+	default:
+		c.session.PeerClosed(code)
+	}
+	return len(p), nil
+}
+
+func closeCodeOf(frame []byte) wire.CloseCode {
+	if len(frame) < 4 {
+		return 0
+	}
+	return wire.CloseCode(binary.BigEndian.Uint16(frame[2:]))
+}
+
+// Close is called by gws when it has had its say. The socket stays open until
+// linger.
+func (c *conn) Close() error { return nil }
+
+// SetDeadline and its kin are gws's for the handshake only; later deadlines are
+// ours.
+func (c *conn) SetDeadline(t time.Time) error {
+	if c.upgraded {
+		return nil
+	}
+	return c.TCPConn.SetDeadline(t)
+}
+
+// linger reads and forgets what the peer still sends, until it has closed or
+// its time is up, and closes the socket.
+func (c *conn) linger() {
+	c.Shutdown()
+	if c.readErr == nil || errors.Is(c.readErr, errEnding) {
+		_, _ = io.Copy(io.Discard, c.TCPConn)
+	}
+	_ = c.TCPConn.Close()
+}
+
+// WriteNow implements hub.Socket with one system call.
+func (c *conn) WriteNow(p []byte) (int, error) {
+	c.out, c.written, c.outErr = p, 0, nil
+	err := c.raw.Write(c.writeFD)
+	c.out = nil
+	if err == nil {
+		err = c.outErr
+	}
+	return c.written, err
+}
+
+// writeOnce always reports true: the poller shall not wait for the socket.
+func (c *conn) writeOnce(fd uintptr) bool {
+	for {
+		n, err := syscall.Write(int(fd), c.out)
+		switch err {
+		case nil:
+			c.written = n
+		case syscall.EINTR:
+			continue
+		case syscall.EAGAIN:
+		default:
+			c.outErr = err
+		}
+		return true
+	}
+}
+
+// WriteAll implements hub.Socket.
+func (c *conn) WriteAll(bufs [][]byte, timeout time.Duration) error {
+	if err := c.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
+		return err
+	}
+	// Shutdown sets the flag before its deadline: whichever of the two
+	// deadlines comes last, one side sees the other.
+	if c.ending.Load() {
+		return errEnding
+	}
+	buffers := net.Buffers(bufs)
+	if _, err := buffers.WriteTo(c.TCPConn); err != nil {
+		return err
+	}
+	return c.SetWriteDeadline(time.Time{})
+}
+
+// Shutdown implements hub.Socket: what was written goes out, then the end of
+// the stream; the reader is woken at the latest when lingerTime is over.
+func (c *conn) Shutdown() {
+	if c.ending.Swap(true) {
+		return
+	}
+	now := time.Now()
+	_ = c.SetWriteDeadline(now)
+	_ = c.CloseWrite()
+	_ = c.SetReadDeadline(now.Add(lingerTime))
+}
