@@ -73,6 +73,7 @@ type Limits struct {
 	// MessageRate is data frames a second and connection.
 	MessageRate int
 	// QueueBytes is how much may wait for one socket; at least one message.
+	// What waits counts a little more than its bytes.
 	QueueBytes int
 	// PingInterval is how often a peer is pinged; more than 0.
 	PingInterval time.Duration

@@ -1,6 +1,8 @@
 package hub
 
 import (
+	"bytes"
+
 	"edgegw/internal/gateway"
 	"edgegw/internal/wire"
 )
@@ -35,20 +37,20 @@ func (s *Session) keepLatestLocked() {
 	s.compactLocked()
 }
 
-// splitNewestLocked turns the chunk at i into a gap and a chunk of its newest
-// message only.
+// splitNewestLocked turns the last chunk, at i, into a gap and a chunk of its
+// newest message only. That message is copied: it shall not keep a whole batch
+// waiting with it.
 func (s *Session) splitNewestLocked(i int) {
 	c := s.queue[i]
-	c.batch.retain()
-	newest := c
-	newest.first = c.last
-	newest.bytes = c.batch.json[c.batch.lastJSON:]
+	newest := chunk{sub: c.sub, first: c.last, last: c.last}
 	if s.format == wire.FormatRaw {
-		newest.bytes = c.batch.raw[c.batch.lastRaw:]
+		newest.bytes = bytes.Clone(c.batch.raw[c.batch.lastRaw:])
+	} else {
+		newest.bytes = bytes.Clone(c.batch.json[c.batch.lastJSON:])
 	}
 	s.dropToGapLocked(i, c.last-1, DropKeepLatest)
 	s.queue = append(s.queue, newest)
-	s.queuedBytes += len(newest.bytes)
+	s.queuedBytes += newest.cost()
 }
 
 // dropToGapLocked replaces the chunk at i by a gap up to last, merged with the
@@ -57,14 +59,14 @@ func (s *Session) splitNewestLocked(i int) {
 func (s *Session) dropToGapLocked(i int, last gateway.Seq, reason DropReason) {
 	c := &s.queue[i]
 	s.hub.opts.Metrics.Dropped(reason, int(last-c.first)+1)
-	s.queuedBytes -= len(c.bytes)
+	s.queuedBytes -= c.cost()
 	first := c.first
 	c.drop()
 	for j := i - 1; j >= 0; j-- {
 		if g := &s.queue[j]; g.sub == c.sub {
 			if g.gap {
 				first = g.first
-				s.queuedBytes -= len(g.bytes)
+				s.queuedBytes -= g.cost()
 				g.sub, g.bytes = nil, nil
 			}
 			break
@@ -73,7 +75,7 @@ func (s *Session) dropToGapLocked(i int, last gateway.Seq, reason DropReason) {
 	*c = chunk{sub: c.sub, first: first, last: last, gap: true}
 	if s.format == wire.FormatJSON { // raw has no frame to say it with
 		c.bytes = wire.AppendGap(nil, c.sub.room.id, first, last, string(reason))
-		s.queuedBytes += len(c.bytes)
+		s.queuedBytes += c.cost()
 	}
 }
 

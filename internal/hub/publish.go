@@ -45,13 +45,15 @@ func (h *Hub) Publish(ctx context.Context, p gateway.Principal, id gateway.RoomI
 	}
 	defer h.release(r)
 	pub := h.newPublication(p.Name, id, string(mid), payload)
-	pub.done = make(chan struct{})
+	// Kept here as well: settling clears the publication's own.
+	done := make(chan struct{})
+	pub.done = done
 	if err := r.publish(pub); err != nil {
 		return Receipt{}, err
 	}
 	m := pub.record.Message
 	select {
-	case <-pub.done:
+	case <-done:
 		return Receipt{Room: id, Seq: m.Seq, TS: m.TS, ID: mid, Durability: r.settings.Durability}, nil
 	case <-ctx.Done():
 		return Receipt{}, ctx.Err()
@@ -86,8 +88,10 @@ func (s *Session) publishCommand(c wire.Command) error {
 	if err := mayWrite(s.principal, id); err != nil {
 		return err
 	}
-	r := s.joined(id)
-	if r == nil {
+	var r *room
+	if sub := s.joined(id); sub != nil {
+		r = sub.room
+	} else {
 		var err error
 		if r, err = s.hub.acquire(id); err != nil {
 			return err

@@ -11,6 +11,11 @@ import (
 // rest stays there, where the overflow policy can still reach it.
 const maxWriteBytes = 64 << 10
 
+// chunkBytes is what a waiting chunk counts beside its bytes. It bounds how many
+// may wait: a peer that asks for tiny answers and reads none would otherwise
+// take a multiple of its limit in bookkeeping.
+const chunkBytes = 256
+
 // chunk is something that waits for a socket: a batch's bytes, which are shared
 // and counted, or bytes of the session's own.
 type chunk struct {
@@ -27,6 +32,15 @@ type chunk struct {
 }
 
 func (c *chunk) droppable() bool { return c.sub != nil && !c.begun && !c.gap }
+
+// cost is what the chunk counts against Limits.QueueBytes. One that has nothing
+// to write is on its way out of the queue.
+func (c *chunk) cost() int {
+	if len(c.bytes) == 0 {
+		return 0
+	}
+	return len(c.bytes) + chunkBytes
+}
 
 func (c *chunk) drop() {
 	if c.batch != nil {
@@ -53,6 +67,7 @@ func (s *Session) deliver(sub *subscription, b *batch) int {
 	if s.closing || !sub.active {
 		return 0
 	}
+	sub.seq = b.last
 	bytes := b.json
 	if s.format == wire.FormatRaw {
 		bytes = b.raw
@@ -108,7 +123,7 @@ func (s *Session) writeNowLocked(bytes []byte) (n int, ok bool) {
 // waits than may, the overflow policy of the chunk's room decides.
 func (s *Session) queueLocked(c chunk) {
 	s.queue = append(s.queue, c)
-	s.queuedBytes += len(c.bytes)
+	s.queuedBytes += c.cost()
 	if c.sub != nil && c.sub.room.settings.Overflow == gateway.OverflowKeepLatest {
 		s.keepLatestLocked()
 	}
@@ -133,7 +148,7 @@ func (s *Session) writeLoop() {
 		delivered := 0
 		for i := range held {
 			delivered += held[i].messages()
-			s.queuedBytes -= len(held[i].bytes)
+			s.queuedBytes -= held[i].cost()
 			held[i].drop()
 		}
 		s.hub.opts.Metrics.Delivered.Add(int64(delivered))
@@ -150,9 +165,7 @@ func (s *Session) writeLoop() {
 		if err := s.socket.WriteAll(bufs, s.hub.opts.Limits.WriteTimeout); err != nil {
 			s.mu.Lock()
 			s.writing = false
-			for i := range held {
-				held[i].drop()
-			}
+			s.queue = append(held, s.queue...) // lost like the rest of it
 			s.breakLocked()
 			s.mu.Unlock()
 			return
@@ -230,10 +243,15 @@ func (s *Session) Control(op wire.Opcode, payload []byte) {
 	s.send(wire.AppendFrame(nil, op, payload))
 }
 
-// breakLocked ends a session whose socket failed.
+// breakLocked ends a session whose socket failed, or was ended under its
+// writer.
 func (s *Session) breakLocked() {
 	s.closing = true
-	s.dropQueueLocked(DropClosed)
+	reason := DropClosed
+	if s.closeCode == wire.CloseSlowConsumer {
+		reason = DropSlowConsumer
+	}
+	s.dropQueueLocked(reason)
 	s.socket.Shutdown()
 }
 
@@ -261,7 +279,7 @@ func (s *Session) dropQueueLocked(reason DropReason) {
 	for i := range s.queue {
 		c := &s.queue[i]
 		dropped += c.messages()
-		s.queuedBytes -= len(c.bytes)
+		s.queuedBytes -= c.cost()
 		c.drop()
 	}
 	s.queue = nil

@@ -68,6 +68,9 @@ type subscription struct {
 	room    *room
 	index   int  // in room.subs; guarded by room.mu
 	active  bool // guarded by session.mu
+	// seq is the newest that the session was given, or that it was told of
+	// when it joined; guarded by session.mu.
+	seq gateway.Seq
 }
 
 func (r *room) add(sub *subscription) (epoch gateway.Epoch, seq gateway.Seq) {

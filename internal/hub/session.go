@@ -14,8 +14,9 @@ import (
 	"edgegw/internal/wire"
 )
 
-// Socket is a session's way out. Its methods are called with the session's lock
-// held or from its one writer goroutine, never both at once.
+// Socket is a session's way out. WriteNow and WriteAll are called with the
+// session's lock held or from its one writer goroutine, never both at once.
+// Shutdown may come at any time and more than once.
 type Socket interface {
 	// WriteNow writes what can be written without waiting and says how much
 	// that was.
@@ -23,8 +24,8 @@ type Socket interface {
 	// WriteAll writes everything, or fails when the peer takes nothing for
 	// the timeout.
 	WriteAll(bufs [][]byte, timeout time.Duration) error
-	// Shutdown ends the sending side; the reader sees the end soon after,
-	// also when the peer does nothing.
+	// Shutdown ends the sending side, and a WriteAll that is under way; the
+	// reader sees the end soon after, also when the peer does nothing.
 	Shutdown()
 }
 
@@ -69,7 +70,7 @@ type Session struct {
 	mu          sync.Mutex
 	subs        []*subscription // changed by the reader only
 	queue       []chunk
-	queuedBytes int  // of queue and of what the writer holds
+	queuedBytes int  // the cost of queue and of what the writer holds
 	writing     bool // a writer goroutine runs
 	closing     bool // nothing more is queued
 	closeCode   wire.CloseCode

@@ -5,12 +5,12 @@ import (
 	"edgegw/internal/wire"
 )
 
-// joined returns the room if the session is subscribed to it. It is for the
-// reader, which alone changes subs, and so needs no lock.
-func (s *Session) joined(id gateway.RoomID) *room {
+// joined returns the session's place in the room, or nil. It is for the reader,
+// which alone changes subs, and so needs no lock.
+func (s *Session) joined(id gateway.RoomID) *subscription {
 	for _, sub := range s.subs {
 		if sub.room.id == id {
-			return sub.room
+			return sub
 		}
 	}
 	return nil
@@ -21,8 +21,8 @@ func (s *Session) subscribeCommand(c wire.Command) error {
 	if err := mayRead(s.principal, id); err != nil {
 		return err
 	}
-	if r := s.joined(id); r != nil { // asking again answers again
-		s.sendSubscribed(r)
+	if sub := s.joined(id); sub != nil { // asking again answers again
+		s.sendSubscribed(sub)
 		return nil
 	}
 	if most := s.hub.opts.Limits.RoomsPerConnection; len(s.subs) >= most {
@@ -43,6 +43,7 @@ func (s *Session) subscribe(id gateway.RoomID) error {
 	defer s.mu.Unlock()
 	sub := &subscription{session: s, room: r, active: true}
 	epoch, seq := r.add(sub)
+	sub.seq = seq
 	s.subs = append(s.subs, sub)
 	if s.format == wire.FormatJSON {
 		s.sendLocked(wire.AppendSubscribed(nil, id, epoch, seq))
@@ -50,11 +51,17 @@ func (s *Session) subscribe(id gateway.RoomID) error {
 	return nil
 }
 
-func (s *Session) sendSubscribed(r *room) {
+// sendSubscribed answers who is in the room already. The seq is this
+// connection's own newest: the room's may be ahead of it by what the flusher
+// still carries, and the client would take that for messages it has had.
+func (s *Session) sendSubscribed(sub *subscription) {
+	r := sub.room
 	r.mu.Lock()
-	epoch, seq := r.head.Epoch, r.announced
+	epoch := r.head.Epoch
 	r.mu.Unlock()
-	s.send(wire.AppendSubscribed(nil, r.id, epoch, seq))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sendLocked(wire.AppendSubscribed(nil, r.id, epoch, sub.seq))
 }
 
 // unsubscribeCommand leaves the room. Leaving a room that one is not in is

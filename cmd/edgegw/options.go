@@ -1,0 +1,54 @@
+package main
+
+import (
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"edgegw/internal/config"
+)
+
+// accountOptions are the options that account commands may be given as flags;
+// the rest comes from the file and the environment.
+var accountOptions = []string{
+	"env", "data_dir", "argon2_memory_kib", "argon2_time", "argon2_threads", "password_min_length", "default_grants",
+}
+
+// addOptionFlags gives the command --config and a flag for each named option,
+// or for all of them. What they mean is config's business: here they are text.
+func addOptionFlags(cmd *cobra.Command, names ...string) {
+	flags := cmd.Flags()
+	flags.String("config", "", "configuration file (TOML)")
+	for _, o := range config.Options() {
+		if len(names) > 0 && !slices.Contains(names, o.Name) {
+			continue
+		}
+		usage, _, _ := strings.Cut(o.Doc, ". ")
+		if d := o.Default(config.Production); d != "" {
+			usage = strings.TrimSuffix(usage, ".") + " (default " + d + ")"
+		}
+		flags.String(o.Flag(), "", usage)
+	}
+	flags.SortFlags = len(names) > 0
+}
+
+// loadConfig reads the configuration for a command that has option flags.
+func loadConfig(cmd *cobra.Command) (*config.Config, error) {
+	sources := config.Sources{Flags: make(map[string]string), Environ: os.Environ()}
+	known := make(map[string]bool)
+	for _, o := range config.Options() {
+		known[o.Flag()] = true
+	}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		switch {
+		case known[f.Name]:
+			sources.Flags[f.Name] = f.Value.String()
+		case f.Name == "config":
+			sources.File = f.Value.String()
+		}
+	})
+	return config.Load(sources)
+}

@@ -1,0 +1,66 @@
+// Starts the real binary for a test and stops it again.
+import { spawn } from 'node:child_process';
+import { appendFileSync, mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const binary = process.env.EDGEGW_BIN ?? join(import.meta.dirname, '..', 'bin', 'edgegw');
+export const adminPassword = 'canary-password-browser-e2e';
+
+/** Starts a gateway on a free port of loopback; resolves when it listens. */
+export async function startGateway(...args) {
+  const dir = mkdtempSync(join(tmpdir(), 'edgegw-e2e-'));
+  const passwordFile = join(dir, 'admin-password');
+  writeFileSync(passwordFile, adminPassword + '\n', { mode: 0o600 });
+  const child = spawn(binary, [
+    'serve', '--env', 'development', '--log-format', 'json', '--log-level', 'debug',
+    '--listen', '127.0.0.1:0', '--data-dir', join(dir, 'data'), '--admin-password-file', passwordFile, ...args,
+  ], { stdio: ['ignore', 'pipe', 'pipe'], env: cleanEnv() });
+
+  const log = [];
+  let found;
+  const url = new Promise((resolve, reject) => {
+    const deadline = setTimeout(() => reject(new Error('the gateway did not start:\n' + log.join('\n'))), 15000);
+    found = (u) => { clearTimeout(deadline); resolve(u); };
+    child.on('exit', (code) => { clearTimeout(deadline); reject(new Error(`the gateway ended with ${code}:\n` + log.join('\n'))); });
+  });
+  let rest = '';
+  const read = (chunk) => {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop();
+    for (const line of lines) {
+      log.push(line);
+      const entry = line.startsWith('{') ? JSON.parse(line) : {};
+      if (entry.event === 'listening') found(entry.url);
+    }
+  };
+  child.stdout.on('data', read);
+  child.stderr.on('data', read);
+
+  const exited = new Promise((resolve) => child.on('exit', resolve));
+  return {
+    url: await url,
+    log,
+    /** Asks the gateway to stop and returns its exit code. */
+    async stop() {
+      child.kill('SIGTERM');
+      const code = await exited;
+      keepLog(log);
+      rmSync(dir, { recursive: true, force: true });
+      return code;
+    },
+  };
+}
+
+// Variables of the test suite are none of the gateway's options.
+function cleanEnv() {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('EDGEGW_')));
+}
+
+// The suite looks for secrets in every log that a test made.
+function keepLog(log) {
+  const dir = process.env.EDGEGW_TEST_LOGS;
+  if (!dir) return;
+  mkdirSync(dir, { recursive: true });
+  appendFileSync(join(dir, 'e2e-browser.log'), log.join('\n') + '\n');
+}

@@ -1,0 +1,191 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"edgegw/internal/accounts"
+	"edgegw/internal/adminsock"
+	"edgegw/internal/boltstore"
+	"edgegw/internal/buildinfo"
+	"edgegw/internal/clock"
+	"edgegw/internal/config"
+	"edgegw/internal/gateway"
+	"edgegw/internal/httpapi"
+	"edgegw/internal/hub"
+	"edgegw/internal/memstore"
+	"edgegw/internal/telemetry"
+	"edgegw/internal/wsedge"
+)
+
+// writeTimeout is how long a socket may take nothing before it is given up.
+const writeTimeout = 10 * time.Second
+
+// sendBufferBytes is asked of the kernel for each socket: room for a batch, and
+// not for minutes of what a stuck reader will never read.
+const sendBufferBytes = 64 << 10
+
+// Deps are what a gateway takes from the process around it.
+type Deps struct {
+	// Log takes the log lines.
+	Log io.Writer
+	// Clock replaces the system's in tests; nil for the system's.
+	Clock func(floor time.Time) clock.Options
+}
+
+// App is one gateway. Several can live in one process.
+type App struct {
+	cfg     *config.Config
+	info    buildinfo.Info
+	logger  *slog.Logger
+	metrics *telemetry.Metrics
+	started time.Time
+
+	clock    *clock.Clock
+	identity *boltstore.Identity
+	history  *boltstore.History
+	volatile *memstore.Store
+	hub      *hub.Hub
+	accounts *accounts.Service
+	tokens   keys
+	api      *httpapi.API
+
+	main, scrape, admin net.Listener
+	failed              chan error // from stores that cannot go on
+	tasks               tasks
+	closers             []io.Closer // in the order of opening
+}
+
+// New opens everything that cfg names: stores, keys, listeners. When it returns
+// an error, nothing is left open. The error says what to do.
+func New(ctx context.Context, cfg *config.Config, deps Deps) (*App, error) {
+	a := &App{cfg: cfg, info: buildinfo.Read(), failed: make(chan error, 1)}
+	a.metrics = newMetrics(cfg, a.info)
+	a.logger = newLogger(cfg, deps.Log)
+	if err := a.open(ctx, deps); err != nil {
+		return nil, errors.Join(err, a.close())
+	}
+	return a, nil
+}
+
+func (a *App) open(ctx context.Context, deps Deps) error {
+	if err := a.openStores(deps); err != nil {
+		return err
+	}
+	if err := a.openAccounts(ctx); err != nil {
+		return err
+	}
+	if err := a.openHistory(); err != nil {
+		return err
+	}
+	if err := a.openAPI(); err != nil {
+		return err
+	}
+	if err := a.listen(); err != nil {
+		return err
+	}
+	a.observe()
+	a.tasks = tasks{logger: a.logger, list: a.taskList()}
+	return nil
+}
+
+// taskList is in the order of starting; see docs/ARCHITECTURE.md.
+func (a *App) taskList() []task {
+	list := []task{
+		{name: "store", run: a.runStore},
+		{name: "clock", run: a.runClock},
+		{name: "hub", run: func(ctx context.Context, ready func()) error {
+			ready()
+			return a.hub.Run(ctx)
+		}},
+		{name: "admin socket", run: func(ctx context.Context, ready func()) error {
+			ready()
+			return adminsock.Serve(ctx, a.admin, adminsock.Direct{Service: a.accounts}, a.logger)
+		}},
+	}
+	if a.scrape != nil {
+		list = append(list, task{name: "metrics", run: func(ctx context.Context, ready func()) error {
+			return a.serveHTTP(ctx, ready, a.scrape, a.api.Metrics(), nil)
+		}})
+	}
+	return append(list, task{name: "http", run: func(ctx context.Context, ready func()) error {
+		a.logger.Info("listening", "event", "listening", "url", "http://"+a.main.Addr().String())
+		return a.serveHTTP(ctx, ready, a.main, a.api, a.hub.Shutdown)
+	}})
+}
+
+// Addr is where the gateway listens, for example 127.0.0.1:8080.
+func (a *App) Addr() string { return a.main.Addr().String() }
+
+// Run serves until ctx is done, and then stops in order, in 10 s at most. It
+// returns an error when something failed that the gateway cannot do without:
+// the process then has to end with a non-zero status.
+func (a *App) Run(ctx context.Context) error {
+	a.logger.Info("edgegw starts", "event", "starting", "version", a.info.Version,
+		"env", string(a.cfg.Env), "site", a.cfg.Site, "data_dir", a.cfg.DataDir)
+	err := a.tasks.Run(ctx)
+	err = errors.Join(err, a.close())
+	if err != nil {
+		a.logger.Error("edgegw failed", "event", "failed", "reason", err.Error())
+		return fmt.Errorf("stopped: %w", err)
+	}
+	a.logger.Info("edgegw has stopped", "event", "stopped")
+	return nil
+}
+
+// close closes what was opened, the latest first.
+func (a *App) close() error {
+	var errs []error
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		if err := a.closers[i].Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	a.closers = nil
+	return errors.Join(errs...)
+}
+
+func (a *App) openAPI() error {
+	token, err := readSecret(a.cfg.MetricsTokenFile)
+	if err != nil {
+		return fmt.Errorf("metrics_token_file: %w", err)
+	}
+	edge := http.Handler(nil)
+	a.api = httpapi.New(httpapi.Options{
+		Accounts: a.accounts,
+		Rooms:    a.hub,
+		WebSocket: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			edge.ServeHTTP(w, r)
+		}),
+		Health:           a.health,
+		Ready:            a.tasks.up.Load,
+		WriteMetrics:     a.writeMetrics,
+		MetricsToken:     token,
+		MetricsElsewhere: a.cfg.MetricsListen != "",
+		AllowedOrigins:   a.cfg.AllowedOrigins,
+		TrustedProxies:   a.cfg.TrustedProxies,
+		Observe: func(class string, status int, took time.Duration) {
+			a.metrics.HTTPClass(class).Observe(status, took)
+		},
+		Clock:   a.clock,
+		Logger:  a.logger,
+		Version: a.info.Version,
+	})
+	edge = wsedge.New(wsedge.Options{
+		Hub:             a.hub,
+		Auth:            a.accounts,
+		Refuse:          a.api.Refuse,
+		Rejected:        func(c gateway.Code) { a.metrics.Rejected.Inc(string(c)) },
+		Logger:          a.logger,
+		MaxMessageBytes: a.cfg.MaxMessageBytes,
+		MessageRate:     a.cfg.MessageRate,
+		SendBufferBytes: sendBufferBytes,
+	})
+	return nil
+}

@@ -1,0 +1,66 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"edgegw/internal/accounts"
+	"edgegw/internal/adminsock"
+	"edgegw/internal/boltstore"
+	"edgegw/internal/clock"
+	"edgegw/internal/config"
+	"edgegw/internal/gateway"
+	"edgegw/internal/password"
+)
+
+// OpenAccounts gives the command line the accounts of cfg: those of the running
+// gateway through its admin socket, or else those in the store of one that does
+// not run. done has to be called at the end.
+func OpenAccounts(ctx context.Context, cfg *config.Config) (a adminsock.Accounts, done func() error, err error) {
+	client, dialErr := adminsock.Dial(ctx, cfg.DataDir)
+	if dialErr == nil {
+		return client, func() error { return nil }, nil
+	}
+	if err := makeDataDir(cfg.DataDir); err != nil {
+		return nil, nil, err
+	}
+	identity, err := boltstore.OpenIdentity(boltstore.IdentityOptions{
+		Path: filepath.Join(cfg.DataDir, "identity.db"), Now: func() time.Time { return time.Time{} },
+	})
+	if gateway.CodeOf(err) == gateway.CodeConflict {
+		return nil, nil, errors.Join(err, gateway.Errorf(gateway.CodeConflict,
+			"a gateway runs on this data folder, but its admin socket cannot be used (%v); use the gateway's own user", dialErr))
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	service, err := offlineAccounts(cfg, identity)
+	if err != nil {
+		return nil, nil, errors.Join(err, identity.Close())
+	}
+	return adminsock.Direct{Service: service}, identity.Close, nil
+}
+
+func offlineAccounts(cfg *config.Config, identity *boltstore.Identity) (*accounts.Service, error) {
+	c, err := startClock(identity, clock.System)
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := openKeys(cfg, c)
+	if err != nil {
+		return nil, err
+	}
+	hasher, err := newHasher(cfg, c, nil)
+	if err != nil {
+		return nil, err
+	}
+	return accounts.New(accounts.Options{
+		Store: identityStore{identity}, Hasher: hasher, Policy: password.Policy{MinLength: cfg.PasswordMinLength},
+		Tokens: tokens.Authority, AccessTTL: cfg.AccessTTL, DefaultGrants: cfg.DefaultGrants,
+		Now: c.Now, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
+}

@@ -1,0 +1,128 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"edgegw/internal/adminsock"
+	"edgegw/internal/boltstore"
+	"edgegw/internal/gateway"
+	"edgegw/internal/httpapi"
+	"edgegw/internal/telemetry"
+)
+
+const (
+	// drainTimeout is how long sockets and requests have for their end.
+	drainTimeout = 5 * time.Second
+	// floorEvery is how often the clock's floor is saved at least.
+	floorEvery = 10 * time.Minute
+	// flushLogEvery is how long a note on cut log lines may be late.
+	flushLogEvery = 10 * time.Second
+)
+
+// listen opens the listeners last: whoever connects is served at once.
+func (a *App) listen() error {
+	var err error
+	if a.admin, err = adminsock.Listen(a.cfg.DataDir); err != nil {
+		return fmt.Errorf("admin socket: %w", err)
+	}
+	a.closers = append(a.closers, a.admin)
+	if a.main, err = a.listenTCP("listen", a.cfg.Listen); err != nil {
+		return err
+	}
+	if a.cfg.MetricsListen != "" {
+		a.scrape, err = a.listenTCP("metrics_listen", a.cfg.MetricsListen)
+	}
+	return err
+}
+
+func (a *App) listenTCP(option, address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w; stop what uses the address, or choose another one", option, err)
+	}
+	a.closers = append(a.closers, l)
+	return l, nil
+}
+
+// serveHTTP serves until ctx is done; then it takes no more connections, drains
+// what the caller wants drained, and lets requests end.
+func (a *App) serveHTTP(ctx context.Context, ready func(), l net.Listener, h http.Handler, drain func(context.Context)) error {
+	srv := httpapi.NewServer(h, a.logger)
+	base, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	srv.BaseContext = func(net.Listener) context.Context { return base }
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(l) }()
+	ready()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(base, drainTimeout)
+	defer cancel()
+	var wg sync.WaitGroup
+	if drain != nil {
+		wg.Go(func() { drain(grace) })
+	}
+	err := srv.Shutdown(grace)
+	wg.Wait()
+	if err != nil {
+		cut() // whoever still waits for something is let go
+		_ = srv.Close()
+	}
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// runStore runs the history's writer, and ends when either store cannot go on.
+func (a *App) runStore(ctx context.Context, ready func()) error {
+	writer, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- a.history.Run(writer) }()
+	ready()
+	select {
+	case err := <-ended:
+		return err
+	case err := <-a.failed:
+		cancel()
+		return errors.Join(err, <-ended)
+	}
+}
+
+// runClock saves the clock's floor, so that a start without a set clock does not
+// fall behind it.
+func (a *App) runClock(ctx context.Context, ready func()) error {
+	ready()
+	save := time.NewTicker(floorEvery)
+	defer save.Stop()
+	flush := time.NewTicker(flushLogEvery)
+	defer flush.Stop()
+	for {
+		select {
+		case <-flush.C:
+			telemetry.Flush(a.logger, time.Now())
+		case <-save.C:
+			if err := a.saveFloor(); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return a.saveFloor()
+		}
+	}
+}
+
+func (a *App) saveFloor() error {
+	return a.identity.Update(func(tx *boltstore.IdentityTx) error {
+		return tx.SetClockFloor(gateway.Timestamp(a.clock.Floor().UnixMilli()))
+	})
+}
