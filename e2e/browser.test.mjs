@@ -133,9 +133,9 @@ test('ok a stopping gateway says 1012 restart and when to return', async () => {
   await page.evaluate(({ url, token }) => new Promise((resolve) => {
     const ws = new WebSocket(url.replace('http', 'ws') + '/ws', ['bearer', token]);
     ws.onopen = resolve;
-    window.closed = new Promise((tell) => { ws.onclose = (e) => tell({ code: e.code, reason: e.reason, clean: e.wasClean }); });
+    window.ended = new Promise((tell) => { ws.onclose = (e) => tell({ code: e.code, reason: e.reason, clean: e.wasClean }); });
   }), { url: second.url, token });
-  const [code, closed] = await Promise.all([second.stop(), page.evaluate(() => window.closed)]);
+  const [code, closed] = await Promise.all([second.stop(), page.evaluate(() => window.ended)]);
   assert.equal(code, 0);
   assert.equal(closed.code, 1012);
   assert.match(closed.reason, /^restart retry_after_ms=\d+$/);

@@ -1,0 +1,251 @@
+// Package gatewaytest runs a whole gateway inside a test's process, on a real
+// socket and a real store, and talks to it as a client would. It is test
+// support; nothing of it is in the binary.
+package gatewaytest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"edgegw/internal/app"
+	"edgegw/internal/config"
+)
+
+// Password is what accounts of tests have. The suite searches everything that
+// was logged for the word in it.
+const Password = "canary-password-of-tests"
+
+// Gateway is one running gateway.
+type Gateway struct {
+	// URL is its address, http://127.0.0.1:PORT.
+	URL string
+	// Dir is its data folder.
+	Dir string
+
+	t    testing.TB
+	log  *logBuffer
+	stop func() error
+}
+
+// Start runs a gateway in development mode on a free port, with an
+// administrator "admin" who has Password. Flags are options in the form
+// "name=value". When the test ends the gateway is stopped, and the test fails if
+// that goes wrong or if the log holds a secret.
+func Start(t testing.TB, flags ...string) *Gateway {
+	t.Helper()
+	return StartIn(t, t.TempDir(), flags...)
+}
+
+// StartIn is Start on a data folder of one's own, which may hold a store.
+func StartIn(t testing.TB, dir string, flags ...string) *Gateway {
+	t.Helper()
+	cfg, err := config.Load(config.Sources{Flags: options(t, dir, flags)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &Gateway{Dir: dir, t: t, log: &logBuffer{}}
+	a, err := app.New(t.Context(), cfg, app.Deps{Log: g.log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx) }()
+	g.URL = "http://" + a.Addr()
+	g.stop = sync.OnceValue(func() error {
+		cancel()
+		return <-ended
+	})
+	t.Cleanup(g.finish)
+	g.awaitReady()
+	return g
+}
+
+func options(t testing.TB, dir string, flags []string) map[string]string {
+	t.Helper()
+	password := filepath.Join(t.TempDir(), "admin-password")
+	if err := os.WriteFile(password, []byte(Password+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := map[string]string{
+		"env": "development", "listen": "127.0.0.1:0", "data_dir": dir, "log_format": "json", "log_level": "debug",
+		"admin_password_file": password, "commit_window": "0", "message_rate": "0",
+	}
+	for _, f := range flags {
+		name, value, ok := strings.Cut(f, "=")
+		if !ok {
+			t.Fatalf("option %q is not name=value", f)
+		}
+		o[name] = value
+	}
+	return o
+}
+
+func (g *Gateway) awaitReady() {
+	g.t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		res, err := http.Get(g.URL + "/readyz")
+		if err == nil {
+			_ = res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return
+			}
+		}
+	}
+	g.t.Fatalf("the gateway did not become ready:\n%s", g.log)
+}
+
+// Stop stops the gateway in order and returns what Run returned. Later calls
+// return the same.
+func (g *Gateway) Stop() error { return g.stop() }
+
+// Log is everything that was logged so far.
+func (g *Gateway) Log() string { return g.log.String() }
+
+func (g *Gateway) finish() {
+	if err := g.Stop(); err != nil {
+		g.t.Errorf("the gateway did not stop well: %v", err)
+	}
+	http.DefaultClient.CloseIdleConnections()
+	log := g.log.String()
+	for _, secret := range []string{"canary", "eyJ", "$argon2id$"} {
+		if i := strings.Index(log, secret); i >= 0 {
+			g.t.Errorf("the log holds a secret: …%s…", log[max(0, i-80):min(len(log), i+80)])
+		}
+	}
+	keepLog(g.t, log)
+}
+
+// keepLog puts the log where the suite's own search for secrets looks.
+func keepLog(t testing.TB, log string) {
+	dir := os.Getenv("EDGEGW_TEST_LOGS")
+	if dir == "" {
+		return
+	}
+	name := strings.Map(func(r rune) rune {
+		if r == '/' || r == ' ' {
+			return '_'
+		}
+		return r
+	}, t.Name())
+	f, err := os.CreateTemp(dir, name+"-*.log")
+	if err != nil {
+		t.Errorf("keeping the log: %v", err)
+		return
+	}
+	_, err = f.WriteString(log)
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// Answer is an HTTP answer whose body was read.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// JSON is the body as an object, or nil when it is none.
+func (a Answer) JSON() map[string]any {
+	var m map[string]any
+	if json.Unmarshal(a.Body, &m) != nil {
+		return nil
+	}
+	return m
+}
+
+// Code is the body's code, for problems.
+func (a Answer) Code() string {
+	code, _ := a.JSON()["code"].(string)
+	return code
+}
+
+// Do sends a request. A body that is no string is sent as JSON; headers are in
+// pairs.
+func (g *Gateway) Do(method, path, token string, body any, headers ...string) Answer {
+	g.t.Helper()
+	req, err := http.NewRequest(method, g.URL+path, bodyOf(body))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+		if headers[i] == "Host" {
+			req.Host = headers[i+1]
+		}
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return Answer{Status: res.StatusCode, Header: res.Header, Body: b}
+}
+
+func bodyOf(body any) io.Reader {
+	switch b := body.(type) {
+	case nil:
+		return http.NoBody
+	case string:
+		return strings.NewReader(b)
+	default:
+		j, err := json.Marshal(b)
+		if err != nil {
+			panic(fmt.Sprintf("body of a test request: %v", err))
+		}
+		return bytes.NewReader(j)
+	}
+}
+
+// Login logs in with Password and returns the access token.
+func (g *Gateway) Login(user string) string {
+	g.t.Helper()
+	a := g.Do("POST", "/auth/login", "", map[string]string{"username": user, "password": Password})
+	token, _ := a.JSON()["access_token"].(string)
+	if a.Status != http.StatusOK || token == "" {
+		g.t.Fatalf("login of %s: %d %s", user, a.Status, a.Code())
+	}
+	return token
+}
+
+// logBuffer is a bytes.Buffer for several writers.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
