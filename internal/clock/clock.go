@@ -1,0 +1,137 @@
+// Package clock keeps logical time: a clock that never runs backwards, not even
+// across restarts of a board without a battery-backed clock. It is the only
+// place that asks the system for the time.
+//
+// Logical time starts at the later of the saved floor and the wall clock, runs
+// on with the time since boot and follows the wall clock forward, never back.
+// Storing the floor is the caller's work; so is deciding what to do with a time
+// that is not to be trusted.
+package clock
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// State says how much the time is worth.
+type State string
+
+// The states. A gateway moves from none or floor to synced, never back.
+const (
+	// StateNone: no time source has vouched for the time; it may be 1970.
+	StateNone State = "none"
+	// StateFloor: it is at least as late as when the gateway last ran.
+	StateFloor State = "floor"
+	// StateSynced: the kernel's clock is, or was in this run, synchronised.
+	StateSynced State = "synced"
+)
+
+// Level gives the state as a number for graphs: 0 none, 1 floor, 2 synced.
+func (s State) Level() int64 {
+	switch s {
+	case StateFloor:
+		return 1
+	case StateSynced:
+		return 2
+	}
+	return 0
+}
+
+// Earliest is a time before every release of edgegw. A clock or a saved floor
+// before it was never set.
+func Earliest() time.Time { return time.Unix(1_767_225_600, 0).UTC() } // 2026-01-01
+
+// Options are the sources of a Clock. System gives those of the machine.
+type Options struct {
+	// Floor is the time that was saved last; the zero time when there is
+	// none.
+	Floor time.Time
+	// Wall is the wall clock. It may jump.
+	Wall func() time.Time
+	// Boot is the time since boot. It never jumps and counts suspends.
+	Boot func() time.Duration
+	// Synced reports whether the wall clock is synchronised now.
+	Synced func() bool
+}
+
+// Clock is logical time. Its methods are safe for concurrent use.
+type Clock struct {
+	// Fixed after construction.
+	wall     func() time.Time
+	boot     func() time.Duration
+	isSynced func() bool
+	floored  bool
+
+	// offset is logical time (Unix nanoseconds) less the time since boot. It
+	// only grows: together with a boot time that does not run back this is
+	// what makes Now monotone without a lock.
+	offset atomic.Int64
+	synced atomic.Bool
+}
+
+// New starts logical time at the later of the floor and the wall clock. All
+// sources of o must be set.
+func New(o Options) *Clock {
+	c := &Clock{wall: o.Wall, boot: o.Boot, isSynced: o.Synced, floored: !o.Floor.Before(Earliest())}
+	start := o.Wall().UnixNano()
+	// The zero time has no defined UnixNano, so that it must not be asked.
+	if !o.Floor.IsZero() {
+		start = max(start, o.Floor.UnixNano())
+	}
+	c.offset.Store(start - int64(o.Boot()))
+	return c
+}
+
+// Now is the logical time, in UTC. A call that begins after another has ended
+// never returns an earlier time.
+func (c *Clock) Now() time.Time { return time.Unix(0, c.nanos()).UTC() }
+
+// NowMS is the logical time in Unix milliseconds.
+func (c *Clock) NowMS() int64 { return c.nanos() / int64(time.Millisecond) }
+
+// Since is the logical time that has passed since t.
+func (c *Clock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
+
+func (c *Clock) nanos() int64 {
+	// The wall is read first. The other way round, a goroutine that is
+	// stopped between the two readings would take its pause for a step of
+	// the wall and push logical time ahead for good.
+	wall := c.wall().UnixNano()
+	boot := int64(c.boot())
+	offset := c.offset.Load()
+	for wall-boot > offset {
+		if c.offset.CompareAndSwap(offset, wall-boot) {
+			return wall
+		}
+		offset = c.offset.Load()
+	}
+	return boot + offset
+}
+
+// State says how much the time is worth. Once the wall clock was seen
+// synchronised the state stays synced: the time since boot carries on from
+// there, so that a lost time server does not make it wrong.
+func (c *Clock) State() State {
+	switch {
+	case c.Trusted():
+		return StateSynced
+	case c.floored:
+		return StateFloor
+	}
+	return StateNone
+}
+
+// Trusted reports whether ages may be measured with this clock.
+func (c *Clock) Trusted() bool {
+	if c.synced.Load() {
+		return true
+	}
+	if c.isSynced() {
+		c.synced.Store(true)
+		return true
+	}
+	return false
+}
+
+// Floor is the time to save, so that the next start does not fall behind it.
+func (c *Clock) Floor() time.Time { return c.Now() }

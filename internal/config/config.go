@@ -1,0 +1,116 @@
+// Package config turns the TOML file, the EDGEGW_* variables and the flags into
+// one frozen Config of real types. One option table says all there is to say
+// about an option; decoding, variables, flags, the reference file and the output
+// of "edgegw config" come from it.
+//
+// It checks shapes and ranges, not the world: whether a file can be read or an
+// address is free is found out by the part that uses it. It never reads a secret
+// file, so that it cannot show one.
+package config
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"edgegw/internal/gateway"
+)
+
+// Environment picks the defaults of some options.
+type Environment string
+
+// The environments.
+const (
+	Production  Environment = "production"
+	Development Environment = "development"
+)
+
+// LogFormat is how log lines look.
+type LogFormat string
+
+// The log formats.
+const (
+	LogJSON LogFormat = "json"
+	LogText LogFormat = "text"
+)
+
+// Config is the checked configuration. Nobody changes it after Load; the option
+// table says what each member means.
+type Config struct {
+	Env           Environment
+	Site          string
+	Listen        string // host:port
+	MetricsListen string // host:port, or "" for the main address
+	DataDir       string
+	LogFormat     LogFormat
+	LogLevel      slog.Level
+
+	// AllowedOrigins are as browsers send them: lower case, no default port.
+	AllowedOrigins []string
+	TrustedProxies []netip.Prefix
+
+	JWTSecretFile string // "" is one made in DataDir
+	JWTKeysFile   string
+	JWTIssuer     string
+	JWTAudience   string
+	AccessTTL     time.Duration
+
+	Argon2MemoryKiB   uint32
+	Argon2Time        uint32
+	Argon2Threads     uint8
+	Argon2Concurrency int
+	PasswordMinLength int
+
+	MaxConnections int
+	// In the next two 0 is no limit.
+	MaxConnectionsPerIP      int
+	MaxConnectionsPerAccount int
+	MaxRoomsPerConnection    int
+	MaxMessageBytes          int
+	// MessageRate is data frames a second and connection; 0 is no limit.
+	MessageRate    int
+	PingInterval   time.Duration
+	SendQueueBytes int
+
+	CommitWindow  time.Duration
+	MaxStoreBytes int64
+
+	DefaultGrants     gateway.Grants
+	MetricsTokenFile  string
+	AdminPasswordFile string
+
+	// Rooms are the [[rooms]] tables in the order of the file.
+	Rooms []RoomRule
+
+	settings     []Setting
+	roomSettings [][]Setting
+}
+
+// RoomRule gives settings to the rooms that a pattern matches.
+type RoomRule struct {
+	Match    string
+	Settings gateway.RoomSettings
+}
+
+// RoomSettings are those of the first rule that matches the room, or the
+// defaults.
+func (c *Config) RoomSettings(room gateway.RoomID) gateway.RoomSettings {
+	for i := range c.Rooms {
+		if gateway.MatchPattern(c.Rooms[i].Match, room) {
+			return c.Rooms[i].Settings
+		}
+	}
+	return DefaultRoomSettings()
+}
+
+// DefaultRoomSettings are those of a room that no rule matches.
+func DefaultRoomSettings() gateway.RoomSettings {
+	var rule RoomRule
+	for _, r := range roomTable {
+		if r.Default(Production) != "" {
+			// The table's own defaults are tested to be valid.
+			_ = r.set(&rule, raw{text: r.Default(Production)})
+		}
+	}
+	return rule.Settings
+}
