@@ -1,0 +1,111 @@
+# edgegw. `make` alone prints what there is to make.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Options: make run PORT=9000, make fuzz FUZZTIME=1h, make build VERSION=v1.2.3.
+PORT ?= 8080
+FUZZTIME ?= 5m
+VERSION ?=
+ARGS ?=
+
+export CGO_ENABLED := 0
+export PORT VERSION
+
+LDFLAGS := -s -w $(if $(VERSION),-X edgegw/internal/buildinfo.version=$(VERSION))
+TOOLS := .cache/tools
+
+# Every area that `make test` runs, the longest first.
+AREAS := test-race lint test-arm fuzz-smoke test-386 test-browser cross-smoke tidy-check test-tools
+
+.PHONY: help
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+##@ run and build
+
+.PHONY: run
+run: build ## start a gateway on 127.0.0.1:8080 (PORT=) with ./data, for trying things out
+	@scripts/run.sh $(ARGS)
+
+.PHONY: build
+build: ## build bin/edgegw (VERSION=)
+	@go build -trimpath -ldflags '$(LDFLAGS)' -o bin/edgegw ./cmd/edgegw
+
+.PHONY: cross
+cross: ## build for every board into dist/ and hold the size budget of armv6 (VERSION=)
+	@scripts/cross-build.sh
+
+.PHONY: size
+size: ## print what each third-party module costs on armv6
+	@scripts/module-sizes.sh
+
+.PHONY: bench
+bench: ## measure beside a bare gws server; takes a while and wants an idle machine
+	@scripts/bench.sh
+
+.PHONY: clean
+clean: ## remove what was built and what tests left; ./data stays
+	@rm -rf bin dist .cache e2e/node_modules
+
+##@ test
+
+.PHONY: test
+test: ## run every test; installs what is missing
+	@scripts/test.sh $(AREAS)
+
+.PHONY: test-go
+test-go: ## run vet and the Go tests without the slow parts; the quick inner loop
+	@go vet ./...
+	@go test -short ./...
+
+.PHONY: test-race
+test-race: ## run all Go tests with the race detector
+	@scripts/ensure-tools.sh gcc promtool
+	@CGO_ENABLED=1 go test -race -count=1 -timeout 12m ./...
+
+.PHONY: test-script
+test-script: ## run the scripts against the real binary
+	@go test -count=1 ./cmd/edgegw/...
+
+.PHONY: test-arm
+test-arm: ## run the Go tests as on the oldest Raspberry Pi, under qemu
+	@scripts/test-32bit.sh arm
+
+.PHONY: test-386
+test-386: ## run the Go tests as a 32-bit program
+	@scripts/test-32bit.sh 386
+
+.PHONY: test-browser
+test-browser: build ## run the tests in a real browser
+	@scripts/test-browser.sh
+
+.PHONY: fuzz-smoke
+fuzz-smoke: ## fuzz every target for 10 seconds
+	@scripts/fuzz.sh 10s
+
+.PHONY: fuzz
+fuzz: ## fuzz every target for long (FUZZTIME=5m each)
+	@scripts/fuzz.sh $(FUZZTIME)
+
+.PHONY: test-tools
+test-tools: ## see the scripts of this repository refuse what they should
+	@scripts/selftest.sh
+
+##@ checks
+
+.PHONY: lint
+lint: ## check form and known mistakes: gofmt, vet, staticcheck, gosec, shellcheck
+	@scripts/lint.sh $(TOOLS)
+
+.PHONY: tidy-check
+tidy-check: ## check that go.mod and go.sum say what the sources need
+	@go mod tidy -diff
+	@go -C tools mod tidy -diff
+	@go mod verify
+
+.PHONY: cross-smoke
+cross-smoke: ## build for armv6 and hold the size budget
+	@scripts/cross-build.sh armv6

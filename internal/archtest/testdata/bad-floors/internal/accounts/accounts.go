@@ -1,0 +1,4 @@
+// Package accounts knows its store.
+package accounts
+
+import _ "edgegw/internal/boltstore"

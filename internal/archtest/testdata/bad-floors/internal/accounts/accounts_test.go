@@ -1,0 +1,3 @@
+package accounts_test
+
+import _ "edgegw/internal/boltstore"

@@ -1,0 +1,4 @@
+// Package attic has no floor.
+package attic
+
+import _ "edgegw/internal/hub"

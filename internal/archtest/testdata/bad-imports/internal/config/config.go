@@ -1,0 +1,7 @@
+// Package config may have flags.
+package config
+
+import (
+	_ "flag"
+	_ "net/http"
+)

@@ -1,0 +1,9 @@
+// Package httpapi may speak HTTP and no more.
+package httpapi
+
+import (
+	_ "log/slog"
+	_ "math/rand/v2"
+	_ "net/http"
+	_ "net/http/pprof"
+)

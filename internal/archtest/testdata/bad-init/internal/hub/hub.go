@@ -1,0 +1,8 @@
+// Package hub does something by being imported.
+package hub
+
+func init() {}
+
+type t struct{}
+
+func (t) init() {}

@@ -1,0 +1,2 @@
+// Package shop lies in a folder with no meaning.
+package shop

@@ -1,0 +1,2 @@
+// Package helpers is for everything.
+package helpers

@@ -1,0 +1,2 @@
+// Package main is what every command is.
+package main

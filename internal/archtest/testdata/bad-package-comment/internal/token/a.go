@@ -1,0 +1,2 @@
+// Package token has two comments.
+package token

@@ -1,0 +1,2 @@
+// Package token says so again.
+package token

@@ -1,0 +1,2 @@
+// Frames and such.
+package wire

@@ -1,0 +1,2 @@
+// Package hub is tested from inside.
+package hub

@@ -1,0 +1,3 @@
+package httpapi
+
+func g() { names[4] = "four" }

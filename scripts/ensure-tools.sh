@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Makes sure that the named tools are there, and installs the Debian packages of
+# those that are not. Without the right to install it names what is missing and
+# fails: no test is ever left out because a tool is not there.
+#
+#   scripts/ensure-tools.sh TOOL...
+set -euo pipefail
+
+package_of() {
+    case $1 in
+    gcc) echo gcc libc6-dev ;;
+    promtool) echo prometheus ;;
+    qemu-arm-static | qemu-i386-static) echo qemu-user-static ;;
+    node) echo nodejs ;;
+    chromium | npm | strace | shellcheck | make | jq | curl | git | victoria-metrics) echo "$1" ;;
+    *) return 1 ;;
+    esac
+}
+
+if [ $# -eq 0 ]; then
+    echo "usage: scripts/ensure-tools.sh TOOL..." >&2
+    exit 2
+fi
+
+missing=() packages=()
+for tool in "$@"; do
+    if command -v "$tool" >/dev/null; then
+        continue
+    fi
+    if [ "$tool" = go ]; then
+        echo "ensure-tools: go is missing; install the version that go.mod names and put it on the PATH" >&2
+        exit 1
+    fi
+    if ! package=$(package_of "$tool"); then
+        echo "ensure-tools: no package is known for $tool; add it to $0" >&2
+        exit 2
+    fi
+    missing+=("$tool")
+    read -ra words <<<"$package"
+    packages+=("${words[@]}")
+done
+if [ ${#missing[@]} -eq 0 ]; then
+    exit 0
+fi
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+    as_root=(sudo -n)
+fi
+if ! command -v apt-get >/dev/null || ! "${as_root[@]}" true 2>/dev/null; then
+    for tool in "${missing[@]}"; do
+        echo "ensure-tools: $tool is missing and cannot be installed from here; it comes with the Debian package(s): $(package_of "$tool")" >&2
+    done
+    exit 1
+fi
+
+echo "ensure-tools: installing ${packages[*]}"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+install() {
+    "${as_root[@]}" apt-get -q update &&
+        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends "${packages[@]}"
+}
+if ! install >"$log" 2>&1; then
+    tail -n 40 "$log" >&2
+    echo "ensure-tools: apt-get failed for: ${packages[*]}" >&2
+    exit 1
+fi
+hash -r
+for tool in "${missing[@]}"; do
+    if ! command -v "$tool" >/dev/null; then
+        echo "ensure-tools: $(package_of "$tool") is installed, but $tool is still missing" >&2
+        exit 1
+    fi
+done

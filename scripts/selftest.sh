@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# Sees the checks of these scripts fail: each bad input has to be refused, with
+# the message that helps.
+#
+#   scripts/selftest.sh
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+failures=0
+
+# expect CODE TEXT COMMAND... wants the exit code, and TEXT in the output.
+expect() {
+    local code=$1 text=$2 got=0
+    shift 2
+    "$@" >"$dir/out" 2>&1 || got=$?
+    if [ "$got" -ne "$code" ] || ! grep -qF -- "$text" "$dir/out"; then
+        echo "selftest: $* gave $got, not $code, or does not say: $text"
+        sed 's/^/    /' "$dir/out"
+        failures=$((failures + 1))
+    fi
+}
+
+# log LINE starts a fresh folder of gateway logs with one harmless line and LINE.
+log() {
+    rm -rf "$dir/logs"
+    mkdir -p "$dir/logs/below"
+    printf '%s\n' '{"time":"t","level":"INFO","msg":"ready"}' "$1" >"$dir/logs/below/gateway.log"
+}
+
+canaries=scripts/check-canaries.sh
+jwt=eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJlLW9mLXRoaXM
+log '{"level":"INFO","msg":"bye"}'
+expect 0 'hold no secret' $canaries "$dir/logs"
+log 'level=WARN msg="login failed" password=canary-password-kitchen'
+expect 1 'canary-[a-z]+-' $canaries "$dir/logs"
+expect 1 'gateway.log:2' $canaries "$dir/logs"
+if grep -q kitchen "$dir/out"; then
+    echo "selftest: the search for secrets prints what it found"
+    failures=$((failures + 1))
+fi
+log "level=INFO token=$jwt"
+expect 1 'eyJ' $canaries "$dir/logs"
+# shellcheck disable=SC2016 # a hash is full of dollars
+log 'level=INFO hash=$argon2id$v=19$m=8192,t=1,p=1$c2FsdA$aGFzaA'
+expect 1 'argon2' $canaries "$dir/logs"
+log '-----BEGIN EC PRIVATE KEY-----'
+expect 1 'PRIVATE KEY' $canaries "$dir/logs"
+log "$(printf 'binary \001\377 %s' "$jwt")"
+expect 1 'eyJ' $canaries "$dir/logs"
+log 'level=INFO msg=fine'
+echo "got $jwt" >"$dir/area.out"
+expect 1 'area.out' $canaries "$dir/logs" "$dir/area.out"
+rm "$dir/logs/below/gateway.log"
+expect 1 'no gateway log line' $canaries "$dir/logs"
+echo 'not a log' >"$dir/logs/gateway.log"
+expect 1 'no gateway log line' $canaries "$dir/logs"
+expect 1 'no gateway log line' $canaries "$dir/nowhere"
+
+expect 2 'no package is known for frobnicate' scripts/ensure-tools.sh frobnicate
+scripts/ensure-tools.sh bash
+# A machine without root, sudo and the tool. Nothing but the shell is found there.
+mkdir "$dir/bin"
+for tool in bash id; do ln -s "$(command -v $tool)" "$dir/bin/$tool"; done
+expect 1 'chromium is missing and cannot be installed from here' env PATH="$dir/bin" bash scripts/ensure-tools.sh bash chromium
+expect 1 'go is missing' env PATH="$dir/bin" bash scripts/ensure-tools.sh go
+
+expect 2 'it has to be a number from 1 to 65535' env PORT=http DATA_DIR="$dir/data" scripts/run.sh
+expect 2 'it has to be a number from 1 to 65535' env PORT=65536 DATA_DIR="$dir/data" scripts/run.sh
+if [ -e "$dir/data" ]; then
+    echo "selftest: run.sh made its data folder before it looked at PORT"
+    failures=$((failures + 1))
+fi
+
+expect 2 'mips is not one of' scripts/cross-build.sh mips
+expect 2 'mips is neither arm nor 386' scripts/test-32bit.sh mips
+expect 1 'no fuzz target' scripts/fuzz.sh 1s ./internal/archtest
+
+if [ "$failures" -ne 0 ]; then
+    echo "selftest: $failures failed"
+    exit 1
+fi
+echo "selftest: every bad input was refused"

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Runs e2e/*.test.mjs: a real browser, and bin/edgegw started for each test.
+#
+#   scripts/test-browser.sh
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+scripts/ensure-tools.sh node npm chromium
+if ! node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)'; then
+    echo "test-browser: Node.js is $(node --version); the driver of the browser needs 20 or newer" >&2
+    exit 1
+fi
+shopt -s nullglob
+tests=(e2e/*.test.mjs)
+if [ ${#tests[@]} -eq 0 ]; then
+    echo "test-browser: there is no e2e/*.test.mjs" >&2
+    exit 1
+fi
+# The folder is as the lock file wants it when npm has written this copy last.
+if ! cmp -s e2e/package-lock.json e2e/node_modules/.installed-lock.json; then
+    npm --prefix e2e ci --ignore-scripts --no-audit --no-fund
+    cp e2e/package-lock.json e2e/node_modules/.installed-lock.json
+fi
+node --test --test-concurrency=1 "${tests[@]}"
