@@ -1,0 +1,83 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+)
+
+// cpuOf is the CPU time that a process has used, in nanoseconds: the sum over
+// its threads of schedstat's first field (Documentation/scheduler/sched-stats).
+// /proc/PID/stat counts in steps of 10 ms, too coarse for short runs. A thread
+// that ends takes its time along; the Go runtime keeps its threads.
+func cpuOf(pid int) (int64, error) {
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	if err != nil || len(files) == 0 {
+		return 0, fmt.Errorf("process %d is gone, or its kernel has no schedstat", pid)
+	}
+	var sum int64
+	for _, name := range files {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			continue // the thread has ended since
+		}
+		first, _, _ := bytes.Cut(b, []byte(" "))
+		ns, err := strconv.ParseInt(string(first), 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", name, err)
+		}
+		sum += ns
+	}
+	return sum, nil
+}
+
+// ownCPU is the CPU time that this process has used, in nanoseconds.
+func ownCPU() int64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return u.Utime.Nano() + u.Stime.Nano()
+}
+
+// memory is what a process holds, in bytes.
+type memory struct {
+	rss  uint64 // resident in all, the binary's pages too
+	anon uint64 // resident and its own: heap and stacks
+	pss  uint64 // rss, with shared pages divided among those who share them
+}
+
+func memoryOf(pid int) (memory, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return memory{}, err
+	}
+	rollup, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	if err != nil {
+		return memory{}, err
+	}
+	return memory{
+		rss:  field(status, "VmRSS:") << 10,
+		anon: field(status, "RssAnon:") << 10,
+		pss:  field(rollup, "\nPss:") << 10,
+	}, nil
+}
+
+// writtenBy is the number of bytes that a process has caused to be sent to the
+// storage layer (write_bytes in proc(5)). A file system in memory counts none.
+func writtenBy(pid int) (uint64, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
+	if err != nil {
+		return 0, err
+	}
+	return field(b, "\nwrite_bytes:"), nil
+}
+
+// field reads the number behind the first key in a /proc file.
+func field(b []byte, key string) uint64 {
+	_, rest, _ := bytes.Cut(b, []byte(key))
+	return number(bytes.TrimLeft(rest, " \t"))
+}
