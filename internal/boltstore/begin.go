@@ -1,0 +1,200 @@
+package boltstore
+
+import (
+	"errors"
+	"strconv"
+
+	bolt "go.etcd.io/bbolt"
+
+	"edgegw/internal/gateway"
+)
+
+// storeLimit is the largest store. On 32-bit machines the memory map has at most
+// 256 MiB, and a fill needs some pages of it for a moment.
+func storeLimit() int64 {
+	if strconv.IntSize == 32 {
+		return 240 << 20
+	}
+	return 1 << 50
+}
+
+func historyFile(opts *HistoryOptions) storeFile {
+	f := storeFile{
+		path:      opts.Path,
+		schema:    schema{kind: "history", first: createHistory},
+		mapBytes:  256 << 20,
+		maxBytes:  256 << 20,
+		growBytes: 4 << 20,
+		open:      opts.open,
+	}
+	if strconv.IntSize == 64 {
+		wall := opts.MaxStoreBytes + opts.MaxStoreBytes/4 + 64<<20
+		f.mapBytes, f.maxBytes = int(min(wall, 64<<30)), int(wall)
+	}
+	return f
+}
+
+func createHistory(tx *bolt.Tx) error {
+	for _, name := range [][]byte{bucketLog, bucketMessages, bucketRooms, bucketEpochs} {
+		if _, err := tx.CreateBucket(name); err != nil {
+			return err
+		}
+	}
+	state := newState()
+	return state.put(tx)
+}
+
+// begin loads the heads of all rooms, moves the log into the rooms' buckets,
+// and marks the file as open, all in one transaction. When it was marked
+// already, the last process did not stop cleanly: messages that it announced
+// may be missing, and a new generation begins.
+func (h *History) begin() error {
+	resets := 0
+	err := h.update(0, func(tx *bolt.Tx) error {
+		var ok bool
+		if h.state, ok = readState(tx); !ok {
+			return refuseDamaged(h.opts.Path, errors.New("its state record fails its sum"))
+		}
+		intact, err := h.loadRooms(tx)
+		if err != nil {
+			return err
+		}
+		if err := h.replay(tx); err != nil {
+			return err
+		}
+		if h.state.open || !intact {
+			h.state.advance()
+		}
+		h.state.open = true
+		return h.state.put(tx)
+	})
+	if err != nil {
+		return h.refuseBegin(err)
+	}
+	h.filled()
+	h.epoch = h.state.epoch
+	for _, r := range h.rooms {
+		r.committed = r.filled
+		r.head.Epoch = r.disk.epoch
+		if r.disk.generation != h.state.generation {
+			r.head.Epoch = h.epoch
+		}
+		if r.disk.epoch != r.head.Epoch {
+			resets++
+		}
+	}
+	h.sweep()
+	h.reportBegin(resets)
+	return nil
+}
+
+func (h *History) refuseBegin(err error) error {
+	if gateway.CodeOf(err) == gateway.CodeInternal {
+		return refuse(err, "%s cannot be written; check the disk and its free space", h.opts.Path)
+	}
+	return err
+}
+
+func (h *History) reportBegin(resets int) {
+	h.log.Info("history is open", "event", "store_open", "db", "history", "rooms", len(h.rooms), "generation", h.state.generation)
+	if resets == 0 {
+		return
+	}
+	h.log.Warn("rooms begin a new epoch: the last stop was not clean", "event", "epoch_reset", "rooms", resets)
+	if h.opts.Observer.EpochResets != nil {
+		h.opts.Observer.EpochResets(resets)
+	}
+}
+
+// loadRooms reads the heads of all rooms and reports whether all were intact.
+func (h *History) loadRooms(tx *bolt.Tx) (intact bool, err error) {
+	var scratch []byte
+	intact = true
+	err = tx.Bucket(bucketRooms).ForEach(func(key, value []byte) error {
+		id := gateway.RoomID(key)
+		disk, ok := readRoomDisk(id, value, &scratch)
+		if !ok {
+			intact = false
+			disk = rebuildRoomDisk(tx, id)
+			h.log.Error("the head of a room is damaged and was made anew", "event", "head_damaged", "room", id, "seq", disk.filled)
+		}
+		oldest := disk.first
+		if n := gateway.Seq(max(1, h.opts.Settings(id).MaxMessages)); disk.filled > n {
+			oldest = max(oldest, disk.filled-n+1)
+		}
+		h.rooms[id] = &room{
+			id: id, disk: disk, filled: disk.filled, filledTS: disk.ts,
+			head: gateway.RoomHead{Seq: disk.filled, Oldest: oldest, TS: disk.ts},
+		}
+		return nil
+	})
+	return intact, err
+}
+
+// replay reads what the log holds and fills it into the rooms, under the
+// generation that it was written in.
+func (h *History) replay(tx *bolt.Tx) error {
+	var scratch []byte
+	bad := 0
+	err := tx.Bucket(bucketLog).ForEach(func(key, value []byte) error {
+		h.tail.records++
+		rec, ok := decodeLogEntry(value, &scratch)
+		if !ok {
+			bad++
+			return nil
+		}
+		r := h.rooms[rec.Room]
+		if r == nil {
+			r = &room{id: rec.Room, head: gateway.RoomHead{Oldest: 1}, disk: roomDisk{first: 1}}
+			h.rooms[rec.Room] = r
+		}
+		if r.pending == 0 {
+			h.tail.rooms = append(h.tail.rooms, r)
+		}
+		r.pending++
+		r.tail = append(r.tail, rec)
+		r.head.Seq, r.head.TS = rec.Message.Seq, rec.Message.TS
+		return nil
+	})
+	if err != nil || h.tail.records == 0 {
+		return err
+	}
+	h.reportDamaged("", bad)
+	return h.fill(tx)
+}
+
+// markClean empties the log, so that the next start has nothing to replay, and
+// notes that nothing is missing.
+func (h *History) markClean() error {
+	if !h.state.open {
+		return nil
+	}
+	h.state.open = false
+	err := h.update(0, func(tx *bolt.Tx) error {
+		if h.tail.records > 0 {
+			if err := h.fill(tx); err != nil {
+				return err
+			}
+		}
+		return h.state.put(tx)
+	})
+	if err != nil {
+		return h.fail(err)
+	}
+	h.filled()
+	return nil
+}
+
+// reportDamaged counts records that are left out, and logs the first ones.
+func (h *History) reportDamaged(id gateway.RoomID, n int) {
+	if n == 0 {
+		return
+	}
+	if h.opts.Observer.Damaged != nil {
+		h.opts.Observer.Damaged(n)
+	}
+	const most, every = 16, 1024
+	if total := h.damaged.Add(int64(n)); total <= most || total%every == 0 {
+		h.log.Error("stored messages are damaged and left out", "event", "record_damaged", "room", id, "records", n, "total", total)
+	}
+}

@@ -1,0 +1,94 @@
+package boltstore
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// The bucket that both files have, and its keys.
+var (
+	bucketMeta = []byte("meta")
+	keyKind    = []byte("kind")
+	keySchema  = []byte("schema")
+)
+
+// schema is what a file holds and how it came to be so.
+type schema struct {
+	// kind tells the two files apart, should someone swap them.
+	kind string
+	// first makes schema version 1 in an empty file.
+	first func(*bolt.Tx) error
+	// steps holds the migrations: steps[i] brings version i+1 to i+2. Each
+	// runs in one transaction of its own.
+	steps []func(*bolt.Tx) error
+}
+
+func (s schema) version() uint32 { return uint32(1 + len(s.steps)) }
+
+// create fills an empty file. New files take the same steps as old ones, so
+// that there is one way to arrive at the current version.
+func (s schema) create(tx *bolt.Tx) error {
+	meta, err := tx.CreateBucket(bucketMeta)
+	if err != nil {
+		return err
+	}
+	if err := meta.Put(keyKind, []byte(s.kind)); err != nil {
+		return err
+	}
+	if err := s.first(tx); err != nil {
+		return err
+	}
+	for _, step := range s.steps {
+		if err := step(tx); err != nil {
+			return err
+		}
+	}
+	return putSchema(tx, s.version())
+}
+
+func putSchema(tx *bolt.Tx, version uint32) error {
+	return tx.Bucket(bucketMeta).Put(keySchema, binary.BigEndian.AppendUint32(nil, version))
+}
+
+// upgrade refuses a file of another kind or of a newer version, and runs the
+// steps that an older one lacks.
+func (s schema) upgrade(db *bolt.DB, path string) error {
+	var have uint32
+	err := db.View(func(tx *bolt.Tx) (err error) {
+		have, err = s.read(tx, path)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for ; have < s.version(); have++ {
+		err := db.Update(func(tx *bolt.Tx) error {
+			if err := s.steps[have-1](tx); err != nil {
+				return err
+			}
+			return putSchema(tx, have+1)
+		})
+		if err != nil {
+			return refuse(err, "%s could not be brought to schema version %d; restore the backup made before the update", path, have+1)
+		}
+	}
+	return nil
+}
+
+func (s schema) read(tx *bolt.Tx, path string) (uint32, error) {
+	meta := tx.Bucket(bucketMeta)
+	if meta == nil || meta.Get(keyKind) == nil || len(meta.Get(keySchema)) != 4 {
+		return 0, refuse(nil, "%s is no edgegw store; move it away, or choose another data_dir", path)
+	}
+	if kind := meta.Get(keyKind); !bytes.Equal(kind, []byte(s.kind)) {
+		return 0, refuse(nil, "%s is the %s store, not the %s store; put the files back under their own names", path, kind, s.kind)
+	}
+	have := binary.BigEndian.Uint32(meta.Get(keySchema))
+	if have < 1 || have > s.version() {
+		return 0, refuse(nil, "%s has schema version %d and this edgegw knows up to %d; run the newer edgegw, or restore an older backup",
+			path, have, s.version())
+	}
+	return have, nil
+}

@@ -1,0 +1,166 @@
+package boltstore
+
+import (
+	"context"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"edgegw/internal/gateway"
+)
+
+// writeLoop is the only writer of the file while Run runs. It returns nil after
+// ctx ended and everything appended is on disk.
+func (h *History) writeLoop(ctx context.Context) error {
+	window := time.NewTimer(0)
+	defer window.Stop()
+	sweep := time.NewTicker(h.opts.RetentionEvery)
+	defer sweep.Stop()
+	windowOver := false // the timer says when
+	for {
+		batch := h.take(windowOver)
+		if batch != nil && h.opts.CommitWindow > 0 {
+			windowOver = false
+			window.Reset(h.opts.CommitWindow)
+		}
+		var err error
+		switch {
+		case batch != nil:
+			err = h.commit(batch)
+			select { // the one below is not reached while there is always a batch
+			case <-sweep.C:
+				h.sweep()
+			default:
+			}
+		case h.purge:
+			err = h.purgeSome()
+		default:
+			select {
+			case <-ctx.Done():
+				return h.drain()
+			case <-h.wake:
+			case <-window.C:
+				windowOver = true
+			case <-sweep.C:
+				h.sweep()
+			}
+		}
+		if err != nil {
+			return h.fail(err)
+		}
+		if ctx.Err() != nil {
+			return h.drain()
+		}
+	}
+}
+
+// drain commits what is left. Nothing can be appended any more.
+func (h *History) drain() error {
+	h.stop(errClosed)
+	for {
+		batch := h.take(true)
+		if batch == nil {
+			return nil
+		}
+		if err := h.commit(batch); err != nil {
+			return h.fail(err)
+		}
+	}
+}
+
+// fail ends the store's service: what the failed commit left on the disk is not
+// known, so that no later one may build on it.
+func (h *History) fail(err error) error {
+	h.broken = true
+	err = gateway.Wrap("boltstore.Run", err)
+	h.log.Error("a commit failed; the gateway has to stop", "event", "store_failed", "db", "history", "err", err)
+	h.stop(err)
+	return err
+}
+
+// commit puts the batch on disk and hands it to the announcer.
+func (h *History) commit(batch []queued) error {
+	for h.acks.full() {
+		<-h.announced
+	}
+	size := 0
+	for i := range batch {
+		r := batch[i].room
+		if r.pending == 0 {
+			h.tail.rooms = append(h.tail.rooms, r)
+		}
+		r.pending++
+		size += batch[i].size
+	}
+	full := h.tail.records+len(batch) >= h.opts.fillRecords || h.tail.bytes+size >= fillBytes
+	err := h.update(len(batch), func(tx *bolt.Tx) error {
+		if full {
+			return h.fill(tx)
+		}
+		return h.appendLog(tx, batch, size)
+	})
+	if err != nil {
+		return err
+	}
+	if full {
+		h.filled()
+	} else {
+		h.tail.records += len(batch)
+		h.tail.bytes += size
+	}
+	h.mu.Lock()
+	for i := range batch {
+		batch[i].room.committed = batch[i].rec.Message.Seq
+	}
+	h.mu.Unlock()
+	h.acks.put(batch)
+	h.recycle(batch)
+	return nil
+}
+
+// appendLog is the commit of every day: the records go to the end of one
+// bucket, whatever their rooms, so that few pages change.
+func (h *History) appendLog(tx *bolt.Tx, batch []queued, size int) error {
+	bucket := tx.Bucket(bucketLog)
+	bucket.FillPercent = 1
+	arena := h.arenaFor(size)
+	for i := range batch {
+		start := len(arena)
+		arena = appendLogEntry(arena, batch[i].rec)
+		h.tail.next++
+		if err := bucket.Put(seqKey(gateway.Seq(h.tail.next)), arena[start:len(arena):len(arena)]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// arenaFor returns an empty buffer that size bytes fit into. bbolt keeps no
+// copies of values, only until the commit: the buffer is then used again.
+func (h *History) arenaFor(size int) []byte {
+	const keep = 256 << 10
+	if size > keep {
+		return make([]byte, 0, size)
+	}
+	if cap(h.arena) < size {
+		h.arena = make([]byte, 0, max(size, 16<<10))
+	}
+	return h.arena[:0]
+}
+
+// update is one durable transaction. Every error of it is final.
+func (h *History) update(records int, fn func(*bolt.Tx) error) error {
+	started := h.opts.Now()
+	var bytes int64
+	err := guard(h.opts.Path, func() (err error) {
+		bytes, err = updateFile(h.db, &h.size, fn)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if h.opts.Observer.Commit != nil {
+		h.opts.Observer.Commit(h.opts.Now().Sub(started), records, bytes)
+	}
+	return nil
+}
