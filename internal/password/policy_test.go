@@ -1,6 +1,7 @@
 package password_test
 
 import (
+	"runtime"
 	"strings"
 	"testing"
 
@@ -44,5 +45,20 @@ func TestPolicy(t *testing.T) {
 				t.Errorf("Check: code %q, want %q (%v)", got, want, err)
 			}
 		})
+	}
+}
+
+// A huge password is turned away before anything is done with it.
+func TestHugePasswordCostsNothing(t *testing.T) {
+	huge := strings.Repeat("e\u0301", 4<<20)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	err := password.Policy{}.Check(huge, "ada")
+	runtime.ReadMemStats(&after)
+	if gateway.CodeOf(err) != gateway.CodeWeakPassword {
+		t.Errorf("Check: %v", err)
+	}
+	if spent := after.TotalAlloc - before.TotalAlloc; spent > 64<<10 {
+		t.Errorf("%d bytes were spent on it", spent)
 	}
 }

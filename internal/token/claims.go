@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"edgegw/internal/gateway"
@@ -89,15 +90,21 @@ func (s *statement) set(name, value []byte) (err error) {
 	return err
 }
 
-// seconds reads a NumericDate. RFC 7519 allows fractions and exponents; they are
-// refused here, because no service needs them and every reader rounds them its
-// own way.
+// seconds reads a NumericDate (RFC 7519 section 2): seconds since 1970, with a
+// fraction if the service that made the token has one to give. The fraction is
+// dropped, so that no token lives longer for it. Exponents are refused: nobody
+// writes a time like that.
 func seconds(name string, value []byte) (time.Time, error) {
-	n, err := strconv.ParseUint(string(value), 10, 63)
-	if err != nil || n > maxSeconds {
-		return time.Time{}, errors.New("the " + name + " claim is not a whole number of seconds since 1970")
+	whole, fraction, dotted := strings.Cut(string(value), ".")
+	n, err := strconv.ParseUint(whole, 10, 63)
+	if err != nil || n > maxSeconds || dotted && !digits(fraction) {
+		return time.Time{}, errors.New("the " + name + " claim is not a number of seconds since 1970")
 	}
 	return time.Unix(int64(n), 0), nil
+}
+
+func digits(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
 func shortText(name string, value []byte) (string, error) {
