@@ -21,9 +21,9 @@ const chunkBytes = 256
 type chunk struct {
 	bytes []byte
 	batch *batch        // nil for bytes of the session's own
-	sub   *subscription // nil unless the bytes are messages of its room
+	sub   *subscription // nil unless the bytes are about its room
 	// first and last are the seqs that the bytes carry, or that a gap stands
-	// for.
+	// for; 0 where the bytes only tell where the room stands.
 	first, last gateway.Seq
 	gap         bool
 	// begun is true when the peer already has the chunk's beginning: the
@@ -31,7 +31,10 @@ type chunk struct {
 	begun bool
 }
 
-func (c *chunk) droppable() bool { return c.sub != nil && !c.begun && !c.gap }
+// carries reports whether the chunk's bytes are messages.
+func (c *chunk) carries() bool { return c.first > 0 && !c.gap }
+
+func (c *chunk) droppable() bool { return c.carries() && !c.begun }
 
 // cost is what the chunk counts against Limits.QueueBytes. One that has nothing
 // to write is on its way out of the queue.
@@ -52,7 +55,7 @@ func (c *chunk) drop() {
 
 // messages is how many messages the chunk delivers once it is written.
 func (c *chunk) messages() int {
-	if c.sub == nil || c.gap {
+	if !c.carries() {
 		return 0
 	}
 	return int(c.last-c.first) + 1
@@ -95,13 +98,17 @@ func (s *Session) send(bytes []byte) {
 	s.sendLocked(bytes)
 }
 
-func (s *Session) sendLocked(bytes []byte) {
+func (s *Session) sendLocked(bytes []byte) { s.sendAboutLocked(nil, bytes) }
+
+// sendAboutLocked sends what stands between the messages of sub's room, and
+// may not change places with them or with a gap.
+func (s *Session) sendAboutLocked(sub *subscription, bytes []byte) {
 	if s.closing {
 		return
 	}
 	n, ok := s.writeNowLocked(bytes)
 	if ok && n < len(bytes) {
-		s.queueLocked(chunk{bytes: bytes[n:], begun: n > 0})
+		s.queueLocked(chunk{bytes: bytes[n:], sub: sub, begun: n > 0})
 	}
 }
 
@@ -124,7 +131,7 @@ func (s *Session) writeNowLocked(bytes []byte) (n int, ok bool) {
 func (s *Session) queueLocked(c chunk) {
 	s.queue = append(s.queue, c)
 	s.queuedBytes += c.cost()
-	if c.sub != nil && c.sub.room.settings.Overflow == gateway.OverflowKeepLatest {
+	if c.carries() && c.sub.room.settings.Overflow == gateway.OverflowKeepLatest {
 		s.keepLatestLocked()
 	}
 	if s.queuedBytes > s.hub.opts.Limits.QueueBytes && !s.makeRoomLocked() {

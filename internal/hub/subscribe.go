@@ -61,7 +61,7 @@ func (s *Session) sendSubscribed(sub *subscription) {
 	r.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sendLocked(wire.AppendSubscribed(nil, r.id, epoch, sub.seq))
+	s.sendAboutLocked(sub, wire.AppendSubscribed(nil, r.id, epoch, sub.seq))
 }
 
 // unsubscribeCommand leaves the room. Leaving a room that one is not in is

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"strconv"
 	"time"
 
 	"edgegw/internal/gateway"
@@ -88,7 +87,7 @@ func AppendClose(dst []byte, code CloseCode, retryAfter time.Duration) []byte {
 	dst = append(dst, code.Name()...)
 	if retryAfter > 0 {
 		dst = append(dst, " retry_after_ms="...)
-		dst = strconv.AppendInt(dst, retryAfter.Milliseconds(), 10)
+		dst = appendMillis(dst, retryAfter)
 	}
 	return endFrame(dst, start, OpClose)
 }

@@ -35,13 +35,13 @@ type Command struct {
 // The frame has to be valid UTF-8. Sixteen bytes of command cost no allocation.
 func DecodeText(frame []byte) (Command, error) {
 	var m members
-	if !m.read(frame) || len(m.typ) == 0 || m.typ[0] != '"' {
-		if nestedTooDeep(frame) {
-			return Command{}, gateway.Errorf(gateway.CodeInvalidRequest, "JSON nested deeper than %d is refused", maxDepth)
-		}
-		return Command{Type: CommandMessage, Payload: gateway.Payload{Kind: gateway.PayloadText, Bytes: frame}}, nil
+	switch object := m.read(frame); {
+	case object && len(m.typ) > 0 && m.typ[0] == '"':
+		return m.command()
+	case !object && nestedTooDeep(frame):
+		return Command{}, gateway.Errorf(gateway.CodeInvalidRequest, "JSON nested deeper than %d is refused", maxDepth)
 	}
-	return m.command()
+	return Command{Type: CommandMessage, Payload: gateway.Payload{Kind: gateway.PayloadText, Bytes: frame}}, nil
 }
 
 // DecodeBinary reads a binary frame of the json format: a message.

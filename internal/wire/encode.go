@@ -188,10 +188,16 @@ func AppendError(dst []byte, err *gateway.Error, room, id []byte) []byte {
 	}
 	if err.RetryAfter > 0 {
 		dst = append(dst, `,"retry_after_ms":`...)
-		dst = strconv.AppendInt(dst, err.RetryAfter.Milliseconds(), 10)
+		dst = appendMillis(dst, err.RetryAfter)
 	}
 	dst = append(dst, '}')
 	return endFrame(dst, start, OpText)
+}
+
+// appendMillis appends a positive duration in milliseconds, rounded up: a client
+// is never told to come back at once.
+func appendMillis(dst []byte, d time.Duration) []byte {
+	return strconv.AppendInt(dst, int64((d-1)/time.Millisecond)+1, 10)
 }
 
 // appendMember appends `,"name":"value"`.

@@ -79,8 +79,9 @@ func skipValue(b []byte, i int) (end int, ok bool) {
 	}
 }
 
-// nestedTooDeep tells an object that is refused for its depth from one that is
-// no JSON at all. It is asked only when skipValue has failed.
+// nestedTooDeep tells an object that is refused for a member's depth from one
+// that is no JSON at all. It counts brackets and trusts that they match, and is
+// asked only when the object could not be read.
 func nestedTooDeep(b []byte) bool {
 	i := skipSpace(b, 0)
 	if i >= len(b) || b[i] != '{' {
@@ -97,7 +98,7 @@ func nestedTooDeep(b []byte) bool {
 		case '}', ']':
 			depth--
 		}
-		if depth > maxDepth {
+		if depth > maxDepth+1 { // the object's own bracket is no member's
 			return true
 		}
 		i++
