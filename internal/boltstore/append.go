@@ -26,6 +26,8 @@ type queue struct {
 	bytes int
 	// urgent counts the records of fsynced rooms among the items.
 	urgent int
+	// flush is set while what waits shall not wait for the window.
+	flush bool
 	// space is closed and replaced when the writer took something.
 	space chan struct{}
 }
@@ -132,7 +134,7 @@ func (h *History) take(windowOver bool) []queued {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	q := &h.queue
-	if q.empty() || !windowOver && q.urgent == 0 && q.bytes < maxCommitBytes {
+	if q.empty() || !windowOver && !q.flush && q.urgent == 0 && q.bytes < maxCommitBytes {
 		return nil
 	}
 	n, size, urgent := 0, 0, 0
@@ -145,7 +147,7 @@ func (h *History) take(windowOver bool) []queued {
 	}
 	batch := q.items[:n:n]
 	if n == len(q.items) {
-		q.items, q.spare = q.spare[:0], nil
+		q.items, q.spare, q.flush = q.spare[:0], nil, false
 	} else {
 		q.items = q.items[n:]
 	}

@@ -46,6 +46,7 @@ func TestCommitWindow(t *testing.T) {
 	}{
 		{"ok the first starts at once, then one a window", time.Second, false, "[0s 1s 2s 5s] [1 2 2 1]"},
 		{"ok a window of 0 batches naturally", 0, false, "[0s 300ms 600ms 1.2s 1.5s 5s] [1 1 1 1 1 1]"},
+		{"ok a flush waits for no window", time.Second, false, "[0s 300ms 600ms 1.6s 5s] [1 1 1 2 1]"},
 		{"ok fsynced rooms wait for no window", time.Second, true, "[0s 300ms 600ms 1.2s 1.5s 5s] [1 1 1 1 1 1]"},
 	}
 	for _, test := range tests {
@@ -56,9 +57,10 @@ func TestCommitWindow(t *testing.T) {
 					site.Change(func(s *gateway.RoomSettings) { s.Durability = gateway.DurabilityFsynced })
 				}
 				var seen commits
+				began := time.Now()
 				h := openTest(t, site, "", func(o *HistoryOptions) {
 					o.CommitWindow = test.window
-					o.Observer.Commit = seen.observe(time.Now())
+					o.Observer.Commit = seen.observe(began)
 				})
 				stop := running(t, h)
 				synctest.Wait()
@@ -66,6 +68,10 @@ func TestCommitWindow(t *testing.T) {
 					time.Sleep(pause * time.Millisecond)
 					storetest.Publish(t, h, site, "r", "x")
 					synctest.Wait()
+					if strings.Contains(test.name, "flush") && time.Since(began) < time.Second {
+						h.Flush()
+						synctest.Wait()
+					}
 				}
 				if err := stop(); err != nil {
 					t.Fatal(err)

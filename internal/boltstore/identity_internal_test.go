@@ -137,34 +137,7 @@ func TestGroupCommit(t *testing.T) {
 	s.writing.Lock() // until all 64 wait
 	var callers sync.WaitGroup
 	for i := range 64 {
-		callers.Go(func() {
-			err := s.Update(func(tx *IdentityTx) error {
-				if err := tx.PutAccount(account(fmt.Sprintf("user-%02d", i))); err != nil {
-					return err
-				}
-				switch i % 8 {
-				case 3:
-					return refused
-				case 7:
-					panic("a bug")
-				}
-				return nil
-			})
-			switch i % 8 {
-			case 3:
-				if !errors.Is(err, refused) {
-					t.Errorf("%d: Update = %v; want its own error", i, err)
-				}
-			case 7:
-				if gateway.CodeOf(err) != gateway.CodeInternal || !strings.Contains(err.Error(), "a bug") {
-					t.Errorf("%d: Update = %v; want the panic", i, err)
-				}
-			default:
-				if err != nil {
-					t.Errorf("%d: Update = %v", i, err)
-				}
-			}
-		})
+		callers.Go(func() { updateOrFail(t, s, i, refused) })
 	}
 	for waiting := 0; waiting < 64; {
 		s.mu.Lock()
@@ -178,6 +151,36 @@ func TestGroupCommit(t *testing.T) {
 	}
 	if got := names(t, s); strings.Count(got, "user-") != 48 || strings.Contains(got, "user-03") || strings.Contains(got, "user-07") {
 		t.Errorf("stored: %s", got)
+	}
+}
+
+// updateOrFail is caller i: it keeps to what its own change came to.
+func updateOrFail(t *testing.T, s *Identity, i int, refused error) {
+	err := s.Update(func(tx *IdentityTx) error {
+		if err := tx.PutAccount(account(fmt.Sprintf("user-%02d", i))); err != nil {
+			return err
+		}
+		switch i % 8 {
+		case 3:
+			return refused
+		case 7:
+			panic("a bug")
+		}
+		return nil
+	})
+	switch i % 8 {
+	case 3:
+		if !errors.Is(err, refused) {
+			t.Errorf("%d: Update = %v; want its own error", i, err)
+		}
+	case 7:
+		if gateway.CodeOf(err) != gateway.CodeInternal || !strings.Contains(err.Error(), "a bug") {
+			t.Errorf("%d: Update = %v; want the panic", i, err)
+		}
+	default:
+		if err != nil {
+			t.Errorf("%d: Update = %v", i, err)
+		}
 	}
 }
 

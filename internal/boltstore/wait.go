@@ -23,3 +23,12 @@ func (h *History) Wait() error {
 	}
 	return nil
 }
+
+// Flush has what was appended so far committed without waiting for the window.
+// It returns at once; Committed tells when that is done.
+func (h *History) Flush() {
+	h.mu.Lock()
+	h.queue.flush = !h.queue.empty()
+	h.mu.Unlock()
+	signal(h.wake)
+}

@@ -11,7 +11,7 @@ func (s *Session) Text(frame []byte) {
 	if !s.allow() {
 		return
 	}
-	if s.format == wire.FormatRaw {
+	if s.raw {
 		s.finish(wire.Command{}, s.publishCommand(rawCommand(gateway.PayloadText, frame)))
 		return
 	}
@@ -58,7 +58,7 @@ func (s *Session) finish(c wire.Command, err error) {
 	if e.Code == gateway.CodeInternal {
 		s.hub.logError(s, e)
 	}
-	if s.format == wire.FormatRaw {
+	if s.raw {
 		s.Abort(wire.CloseFor(e.Code))
 		return
 	}
@@ -69,6 +69,9 @@ func (s *Session) finish(c wire.Command, err error) {
 // with an error and lost; the frame guard closes the socket of a peer that goes
 // on regardless.
 func (s *Session) allow() bool {
+	if s.Closing() {
+		return false
+	}
 	if s.limiter == nil {
 		return true
 	}

@@ -182,6 +182,7 @@ func (k *socket) bytes() []byte {
 // history is a hub.History in memory that commits when it is told to, or by a
 // goroutine of its own.
 type history struct {
+	flushes   atomic.Int64
 	committed func([]*gateway.Record)
 
 	mu      sync.Mutex
@@ -373,3 +374,5 @@ func (f *figures) closes(code uint16) int {
 	defer f.mu.Unlock()
 	return f.closed[code]
 }
+
+func (h *history) Flush() { h.flushes.Add(1) }

@@ -37,6 +37,8 @@ type History interface {
 	// Wait returns when the history can take more. It is called before a
 	// room is locked, so that a slow disk holds back publishers only.
 	Wait() error
+	// Flush has what was appended committed without waiting for more.
+	Flush()
 	// Rooms lists the rooms that keep messages, sorted.
 	Rooms() ([]gateway.RoomID, error)
 }
@@ -89,6 +91,9 @@ type Hub struct {
 
 	batches sync.Pool // of *batch
 
+	// acks gathers the frames of one call of Committed, which owns it.
+	acks map[*Session][]byte
+
 	// ticks counts the sweeps; sessions note it as their last sign of life.
 	ticks  atomic.Uint32
 	nextID atomic.Uint64
@@ -103,6 +108,12 @@ type Hub struct {
 	drained   chan struct{} // closed when closing and the last session has ended
 	flushing  sync.WaitGroup
 	tickEvery time.Duration
+
+	// stopping is true from the beginning of Shutdown: nothing is published
+	// any more. unsettled counts the messages that wait for their commit,
+	// flushers the rooms that are being flushed.
+	stopping            atomic.Bool
+	unsettled, flushers atomic.Int64
 }
 
 // New makes a hub without rooms or sessions.
@@ -115,6 +126,7 @@ func New(opts Options) *Hub {
 		perIP:    make(map[string]int),
 		perName:  make(map[gateway.AccountName]int),
 		drained:  make(chan struct{}),
+		acks:     make(map[*Session][]byte),
 	}
 	h.tickEvery = min(time.Second, opts.Limits.PingInterval/4)
 	return h
@@ -164,21 +176,24 @@ func (h *Hub) release(r *room) {
 	}
 }
 
-// Shutdown refuses new sessions, closes the others with 1012 after what waits
-// for them was written, and returns when all have ended or ctx is done. The
-// times at which clients are told to come back are spread, so that they do not
-// all come at once.
+// settleTimeout is how long Shutdown waits for commits and flushers.
+const settleTimeout = 2 * time.Second
+
+// Shutdown refuses new sessions and messages, sends what was announced and the
+// acks of what is being committed, closes the sessions with 1012, and returns
+// when all have ended or ctx is done. The times at which clients are told to
+// come back are spread, so that they do not all come at once.
 func (h *Hub) Shutdown(ctx context.Context) {
+	h.stopping.Store(true)
 	h.mu.Lock()
 	h.closing = true
-	sessions := make([]*Session, 0, len(h.sessions))
-	for s := range h.sessions {
-		sessions = append(sessions, s)
-	}
 	if h.admitted == 0 {
 		h.drainedLocked()
 	}
 	h.mu.Unlock()
+	h.opts.Stored.Flush()
+	h.settle(ctx)
+	sessions := h.all()
 	for _, s := range sessions {
 		s.closeAfterQueue(wire.CloseRestart, h.retrySlot(len(sessions)))
 	}
@@ -190,6 +205,37 @@ func (h *Hub) Shutdown(ctx context.Context) {
 			s.Abort(wire.CloseRestart)
 		}
 	}
+}
+
+func (h *Hub) stoppingError() error {
+	err := gateway.Errorf(gateway.CodeUnavailable, "the gateway is stopping; try again shortly")
+	err.RetryAfter = h.retrySlot(1)
+	return err
+}
+
+// settle waits until nothing is on its way to a session's queue any more.
+func (h *Hub) settle(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	again := time.NewTicker(2 * time.Millisecond)
+	defer again.Stop()
+	for h.unsettled.Load() > 0 || h.flushers.Load() > 0 {
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (h *Hub) all() []*Session {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	sessions := make([]*Session, 0, len(h.sessions))
+	for s := range h.sessions {
+		sessions = append(sessions, s)
+	}
+	return sessions
 }
 
 func (h *Hub) drainedLocked() {

@@ -43,7 +43,7 @@ func (s *Session) keepLatestLocked() {
 func (s *Session) splitNewestLocked(i int) {
 	c := s.queue[i]
 	newest := chunk{sub: c.sub, first: c.last, last: c.last}
-	if s.format == wire.FormatRaw {
+	if s.raw {
 		newest.bytes = bytes.Clone(c.batch.raw[c.batch.lastRaw:])
 	} else {
 		newest.bytes = bytes.Clone(c.batch.json[c.batch.lastJSON:])
@@ -73,7 +73,7 @@ func (s *Session) dropToGapLocked(i int, last gateway.Seq, reason DropReason) {
 		}
 	}
 	*c = chunk{sub: c.sub, first: first, last: last, gap: true}
-	if s.format == wire.FormatJSON { // raw has no frame to say it with
+	if !s.raw { // raw has no frame to say it with
 		c.bytes = wire.AppendGap(nil, c.sub.room.id, first, last, string(reason))
 		s.queuedBytes += c.cost()
 	}

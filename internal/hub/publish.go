@@ -109,29 +109,37 @@ func (s *Session) publishCommand(c wire.Command) error {
 // publish gives the message its place in the room. The history is asked first:
 // what it refuses was never announced.
 func (r *room) publish(pub *publication) error {
+	h := r.hub
 	if err := r.history.Wait(); err != nil {
 		return err
 	}
-	late := r.settings.Durability == gateway.DurabilityFsynced
+	h.unsettled.Add(1)
+	if h.stopping.Load() {
+		h.unsettled.Add(-1)
+		return h.stoppingError()
+	}
 	if r.settings.Durability != gateway.DurabilityMemory {
 		pub.record.Ticket = pub
 	}
+	late := r.settings.Durability == gateway.DurabilityFsynced
 	if late {
 		pub.room = r
-		r.hub.hold(r)
+		h.hold(r)
 	}
 	if err := r.place(pub, late); err != nil {
 		if late {
-			r.hub.release(r)
+			h.release(r)
 		}
+		h.unsettled.Add(-1)
 		return err
 	}
 	if r.settings.Durability == gateway.DurabilityMemory {
-		r.hub.opts.Metrics.PublishDuration.Observe(r.hub.opts.Clock.Now().Sub(pub.received).Seconds())
+		h.opts.Metrics.PublishDuration.Observe(h.opts.Clock.Now().Sub(pub.received).Seconds())
 		if s := pub.session; s != nil {
 			s.send(wire.AppendAck(nil, pub.ack(gateway.DurabilityMemory)))
 		}
 		pub.settle()
+		h.unsettled.Add(-1)
 	}
 	return nil
 }
@@ -158,12 +166,13 @@ func (r *room) place(pub *publication, late bool) error {
 // commit order, from one goroutine at a time.
 func (h *Hub) Committed(records []*gateway.Record) {
 	now := h.opts.Clock.Now()
-	var touched []*Session
+	settled := 0
 	for _, rec := range records {
 		pub, ok := rec.Ticket.(*publication)
 		if !ok {
 			continue
 		}
+		settled++
 		durability := gateway.DurabilityQueued
 		if r := pub.room; r != nil {
 			durability = gateway.DurabilityFsynced
@@ -176,17 +185,15 @@ func (h *Hub) Committed(records []*gateway.Record) {
 		h.opts.Metrics.PublishDuration.Observe(now.Sub(pub.received).Seconds())
 		if s := pub.session; s != nil {
 			// Many acks of one session become one write.
-			if len(s.acks) == 0 {
-				touched = append(touched, s)
-			}
-			s.acks = wire.AppendAck(s.acks, pub.ack(durability))
+			h.acks[s] = wire.AppendAck(h.acks[s], pub.ack(durability))
 		}
 		pub.settle()
 	}
-	for _, s := range touched {
-		s.send(s.acks)
-		s.acks = nil
+	for s, frames := range h.acks {
+		s.send(frames)
 	}
+	clear(h.acks)
+	h.unsettled.Add(-int64(settled))
 }
 
 func (p *publication) ack(d gateway.Durability) wire.Ack {

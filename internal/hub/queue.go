@@ -1,6 +1,8 @@
 package hub
 
 import (
+	"errors"
+	"os"
 	"time"
 
 	"edgegw/internal/gateway"
@@ -72,7 +74,7 @@ func (s *Session) deliver(sub *subscription, b *batch) int {
 	}
 	sub.seq = b.last
 	bytes := b.json
-	if s.format == wire.FormatRaw {
+	if s.raw {
 		bytes = b.raw
 	}
 	n, ok := s.writeNowLocked(bytes)
@@ -127,16 +129,16 @@ func (s *Session) writeNowLocked(bytes []byte) (n int, ok bool) {
 }
 
 // queueLocked appends the chunk and sees to it that a writer runs. If more
-// waits than may, the overflow policy of the chunk's room decides.
+// waits than may, the overflow policy of the chunk's room decides; one chunk may
+// always wait, however long it is.
 func (s *Session) queueLocked(c chunk) {
 	s.queue = append(s.queue, c)
 	s.queuedBytes += c.cost()
 	if c.carries() && c.sub.room.settings.Overflow == gateway.OverflowKeepLatest {
 		s.keepLatestLocked()
 	}
-	if s.queuedBytes > s.hub.opts.Limits.QueueBytes && !s.makeRoomLocked() {
-		s.abortLocked(wire.CloseSlowConsumer, DropSlowConsumer)
-		return
+	if len(s.queue) > 1 && s.queuedBytes > s.hub.opts.Limits.QueueBytes && !s.makeRoomLocked() {
+		s.giveUpLocked()
 	}
 	if !s.writing {
 		s.writing = true
@@ -172,6 +174,9 @@ func (s *Session) writeLoop() {
 		if err := s.socket.WriteAll(bufs, s.hub.opts.Limits.WriteTimeout); err != nil {
 			s.mu.Lock()
 			s.writing = false
+			if errors.Is(err, os.ErrDeadlineExceeded) && s.closeCode == 0 {
+				s.closeCode = wire.CloseSlowConsumer // it cannot be told any more
+			}
 			s.queue = append(held, s.queue...) // lost like the rest of it
 			s.breakLocked()
 			s.mu.Unlock()
@@ -224,6 +229,24 @@ func (s *Session) abortLocked(code wire.CloseCode, reason DropReason) {
 		_, _ = s.socket.WriteNow(wire.AppendClose(nil, code, 0))
 	}
 	s.socket.Shutdown()
+}
+
+// giveUpLocked closes a session that reads too slowly. Everything that waits is
+// dropped, but for a frame that was begun: whoever is slow, and not stuck, reads
+// on to the end of that and then learns why. The writer's deadline ends the
+// others.
+func (s *Session) giveUpLocked() {
+	s.closing = true
+	s.closeCode = wire.CloseSlowConsumer
+	var begun []chunk
+	if s.queue[0].begun {
+		begun = append(begun, s.queue[0])
+		s.queue = s.queue[1:]
+	}
+	s.dropQueueLocked(DropSlowConsumer)
+	end := chunk{bytes: wire.AppendClose(nil, s.closeCode, 0)}
+	s.queuedBytes += end.cost()
+	s.queue = append(begun, end)
 }
 
 // PeerClosed answers the peer's close frame with its own code (RFC 6455 section

@@ -78,7 +78,7 @@ func (r *room) add(sub *subscription) (epoch gateway.Epoch, seq gateway.Seq) {
 	defer r.mu.Unlock()
 	sub.index = len(r.subs)
 	r.subs = append(r.subs, sub)
-	if sub.session.format == wire.FormatRaw {
+	if sub.session.raw {
 		r.raws++
 	}
 	return r.head.Epoch, r.announced
@@ -96,7 +96,7 @@ func (r *room) remove(sub *subscription) {
 	r.subs[sub.index].index = sub.index
 	r.subs[last] = nil
 	r.subs = r.subs[:last]
-	if sub.session.format == wire.FormatRaw {
+	if sub.session.raw {
 		r.raws--
 	}
 }
@@ -125,6 +125,7 @@ func (r *room) announceLocked(m *gateway.Message) {
 	if !r.flusher {
 		r.flusher = true
 		r.hub.flushing.Add(1)
+		r.hub.flushers.Add(1)
 		go r.flushLoop()
 	}
 }
@@ -147,6 +148,7 @@ func (r *room) batchLocked(seq gateway.Seq) *batch {
 
 func (r *room) flushLoop() {
 	defer r.hub.flushing.Done()
+	defer r.hub.flushers.Add(-1)
 	for {
 		r.mu.Lock()
 		if len(r.pending) == 0 {

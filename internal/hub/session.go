@@ -49,11 +49,11 @@ type Session struct {
 	hub       *Hub
 	id        string
 	principal gateway.Principal
-	format    wire.Format
+	raw       bool           // the format
 	room      gateway.RoomID // the default room
 	ip        string
 	token     string
-	expires   time.Time
+	expires   gateway.Timestamp
 	socket    Socket // set by Start
 	born      uint32 // the tick of its beginning; pings are spread by it
 
@@ -62,9 +62,6 @@ type Session struct {
 
 	// Owned by the reader.
 	limiter *rate.Limiter // nil without a limit
-
-	// Owned by the goroutine that reports commits.
-	acks []byte
 
 	// Guarded by mu.
 	mu          sync.Mutex
@@ -89,11 +86,11 @@ func (h *Hub) Admit(c Connect) (*Session, error) {
 		hub:       h,
 		id:        h.idPrefix + strconv.FormatUint(h.nextID.Add(1), 36),
 		principal: p,
-		format:    c.Format,
+		raw:       c.Format == wire.FormatRaw,
 		room:      c.Room,
 		ip:        c.IP,
 		token:     c.TokenSession,
-		expires:   c.Expires,
+		expires:   gateway.Timestamp(c.Expires.UnixMilli()),
 		born:      h.ticks.Load(),
 	}
 	s.seen.Store(s.born)
@@ -113,9 +110,7 @@ func (h *Hub) reserve(s *Session) error {
 	over := func(have, limit int) bool { return limit > 0 && have >= limit }
 	switch {
 	case h.closing:
-		err := gateway.Errorf(gateway.CodeUnavailable, "the gateway is stopping; try again shortly")
-		err.RetryAfter = h.retrySlot(h.admitted)
-		return err
+		return h.stoppingError()
 	case over(h.admitted, l.Connections):
 		err := gateway.Errorf(gateway.CodeUnavailable, "the gateway has as many connections as it may (max_connections)")
 		err.RetryAfter = h.retrySlot(h.admitted)
@@ -150,7 +145,7 @@ func (s *Session) Start(socket Socket) error {
 		socket.Shutdown()
 		return gateway.Errorf(gateway.CodeUnavailable, "the gateway is stopping")
 	}
-	if s.format == wire.FormatJSON {
+	if !s.raw {
 		s.send(s.welcome())
 	}
 	if !s.principal.May(gateway.RightRead, s.room) {
@@ -174,7 +169,7 @@ func (s *Session) welcome() []byte {
 		Session:         s.token,
 		ServerTime:      gateway.Timestamp(now.UnixMilli()),
 		Clock:           h.opts.ClockState(),
-		ExpiresIn:       max(0, s.expires.Sub(now)),
+		ExpiresIn:       max(0, time.UnixMilli(int64(s.expires)).Sub(now)),
 		PingInterval:    h.opts.Limits.PingInterval,
 		MaxMessageBytes: h.opts.Limits.MessageBytes,
 	})

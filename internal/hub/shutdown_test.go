@@ -66,7 +66,10 @@ func TestShutdown(t *testing.T) {
 		if _, err := w.admit(); gateway.CodeOf(err) != gateway.CodeUnavailable || gateway.AsError(err).RetryAfter <= 0 {
 			t.Errorf("a late client: %v", err)
 		}
-		w.publish("mem", `"too late"`)
+		_, err := w.hub.Publish(t.Context(), gateway.Principal{Name: "http", Role: gateway.RoleAdmin}, "mem", "", gateway.Payload{Bytes: []byte(`"too late"`)})
+		if gateway.CodeOf(err) != gateway.CodeUnavailable || gateway.AsError(err).RetryAfter <= 0 {
+			t.Errorf("a late message: %v", err)
+		}
 		if slow.socket.isDown() {
 			t.Fatal("the slow one was cut before it had its messages")
 		}
@@ -159,5 +162,53 @@ func TestShutdownSpreadsReturns(t *testing.T) {
 		if low < 200 || high > 2200 || high-low < 1000 {
 			t.Errorf("200 clients return between %d and %d ms", low, high)
 		}
+	})
+}
+
+// What was published before the stop is committed, announced and acknowledged
+// before the sockets close.
+func TestShutdownSettles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		queued, fsynced := w.connect(in("lobby")), w.connect(in("fs"))
+		queued.send(`{"type":"message","id":"a","data":1}`)
+		fsynced.send(`{"type":"message","id":"b","data":2}`)
+		synctest.Wait()
+		done := w.shutdown(context.Background())
+		if w.stored.flushes.Load() != 1 {
+			t.Error("the history was not asked to commit at once")
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if queued.socket.isDown() || fsynced.socket.isDown() {
+			t.Fatal("closed before the commit")
+		}
+		w.stored.commit()
+		<-done
+		for _, p := range []*peer{queued, fsynced} {
+			if code, _ := p.closed(); code != wire.CloseRestart {
+				t.Errorf("closed with %d", code)
+			}
+			frames, _ := p.stream()
+			if got := texts(frames); !strings.Contains(got, `"type":"ack"`) || !strings.Contains(got, `"type":"message"`) {
+				t.Errorf("closed without the ack or the message:\n%s", got)
+			}
+		}
+	})
+}
+
+// A history that commits nothing does not hold the stop up for long.
+func TestShutdownGivesUpOnCommits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		p := w.connect(in("lobby"))
+		p.send(`{"type":"message","id":"a","data":1}`)
+		synctest.Wait()
+		began := time.Now()
+		<-w.shutdown(context.Background())
+		if d := time.Since(began); d != 2*time.Second {
+			t.Errorf("it took %v", d)
+		}
+		w.stored.commit()
 	})
 }

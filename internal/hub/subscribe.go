@@ -45,7 +45,7 @@ func (s *Session) subscribe(id gateway.RoomID) error {
 	epoch, seq := r.add(sub)
 	sub.seq = seq
 	s.subs = append(s.subs, sub)
-	if s.format == wire.FormatJSON {
+	if !s.raw {
 		s.sendLocked(wire.AppendSubscribed(nil, id, epoch, seq))
 	}
 	return nil

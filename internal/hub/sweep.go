@@ -38,20 +38,13 @@ func (h *Hub) ticksIn(d time.Duration) uint32 {
 }
 
 func (h *Hub) sweep(tick uint32) {
-	h.mu.Lock()
-	sessions := make([]*Session, 0, len(h.sessions))
-	for s := range h.sessions {
-		sessions = append(sessions, s)
-	}
-	h.mu.Unlock()
-
 	ping := wire.AppendFrame(nil, wire.OpPing, nil)
 	every := h.ticksIn(h.opts.Limits.PingInterval)
 	silent := h.ticksIn(h.opts.Limits.PingInterval + gateway.IdleGrace)
 	now := h.opts.Clock.Now()
-	for _, s := range sessions {
+	for _, s := range h.all() {
 		switch {
-		case now.After(s.expires.Add(tokenGrace)):
+		case now.Sub(time.UnixMilli(int64(s.expires))) > tokenGrace:
 			s.Abort(wire.CloseTokenExpired)
 		case tick-s.seen.Load() > silent:
 			s.Abort(wire.CloseIdleTimeout)
