@@ -14,7 +14,7 @@ ARGS ?=
 export CGO_ENABLED := 0
 export PORT VERSION
 
-LDFLAGS := -s -w $(if $(VERSION),-X edgegw/internal/buildinfo.version=$(VERSION))
+LDFLAGS = $(shell scripts/ldflags.sh)
 TOOLS := .cache/tools
 
 # Every area that `make test` runs, the longest first.

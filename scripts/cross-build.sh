@@ -13,7 +13,7 @@ budget_armv6=10000000
 if [ $# -eq 0 ]; then
     set -- armv6 armv7 arm64 amd64 386
 fi
-ldflags="-s -w ${VERSION:+-X edgegw/internal/buildinfo.version=$VERSION}"
+ldflags=$(scripts/ldflags.sh)
 mkdir -p dist
 for target in "$@"; do
     arm=

@@ -11,7 +11,7 @@ import (
 
 // gcPercent trades a little CPU for memory: most of the heap is connections
 // that live long, and on a small board their number is what counts.
-const gcPercent = 40
+const gcPercent = 30
 
 func serveCommand() *cobra.Command {
 	cmd := &cobra.Command{

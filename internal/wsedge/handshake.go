@@ -66,6 +66,8 @@ func checkHandshake(r *http.Request) error {
 		return gateway.Errorf(gateway.CodeInvalidRequest, "this is no WebSocket handshake: %s", what)
 	}
 	switch {
+	case r.Method != http.MethodGet:
+		return bad("the method has to be GET")
 	case !r.ProtoAtLeast(1, 1):
 		return bad("HTTP/1.1 is needed")
 	case !hasToken(r.Header, "Connection", "upgrade"):
@@ -101,7 +103,11 @@ type ask struct {
 }
 
 // parseQuery reads the query; the token's room is the default for the room.
-func parseQuery(q url.Values, tokenRoom gateway.RoomID) (a ask, err error) {
+func parseQuery(raw string, tokenRoom gateway.RoomID) (a ask, err error) {
+	q, err := url.ParseQuery(raw)
+	if err != nil {
+		return a, gateway.Errorf(gateway.CodeInvalidRequest, "the query cannot be read; write name=value&name=value, percent-encoded")
+	}
 	for name, values := range q {
 		if len(values) > 1 {
 			return a, gateway.Errorf(gateway.CodeInvalidRequest, "the query gives %q more than once", clipName(name))
@@ -123,7 +129,9 @@ func parseQuery(q url.Values, tokenRoom gateway.RoomID) (a ask, err error) {
 		a.room = gateway.DefaultRoom
 	}
 	if q.Has("room") {
-		a.room, err = gateway.ParseRoomID(q.Get("room"))
+		// Cloned: a piece of the query would keep the whole request line
+		// in memory for as long as the connection lives.
+		a.room, err = gateway.ParseRoomID(strings.Clone(q.Get("room")))
 	}
 	return a, err
 }
