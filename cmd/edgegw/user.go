@@ -57,8 +57,11 @@ func userAddCommand() *cobra.Command {
 		Short: "Make an account; the password is read from the terminal or from standard input",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			add := adminsock.NewUser{Name: args[0], Role: role, Grants: grants}
-			var err error
+			name, err := gateway.ParseAccountName(args[0])
+			if err != nil {
+				return err
+			}
+			add := adminsock.NewUser{Name: string(name), Role: role, Grants: grants}
 			if add.Password, err = readPassword(cmd, passwordFile); err != nil {
 				return err
 			}
@@ -66,7 +69,7 @@ func userAddCommand() *cobra.Command {
 				if err := a.AddUser(cmd.Context(), add); err != nil {
 					return err
 				}
-				return say(cmd, "added %s", args[0])
+				return say(cmd, "added %s", name)
 			})
 		},
 	}
@@ -122,15 +125,19 @@ func userPasswdCommand() *cobra.Command {
 		Short: "Set an account's password; it is read from the terminal or from standard input",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			name, err := gateway.ParseAccountName(args[0])
+			if err != nil {
+				return err
+			}
 			password, err := readPassword(cmd, passwordFile)
 			if err != nil {
 				return err
 			}
 			return withAccounts(cmd, func(a adminsock.Accounts) error {
-				if err := a.SetUserPassword(cmd.Context(), args[0], password); err != nil {
+				if err := a.SetUserPassword(cmd.Context(), string(name), password); err != nil {
 					return err
 				}
-				return say(cmd, "changed the password of %s", args[0])
+				return say(cmd, "changed the password of %s", name)
 			})
 		},
 	}
@@ -145,11 +152,15 @@ func userSwitchCommand(name, short string, disabled bool) *cobra.Command {
 		Short: short,
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			account, err := gateway.ParseAccountName(args[0])
+			if err != nil {
+				return err
+			}
 			return withAccounts(cmd, func(a adminsock.Accounts) error {
-				if err := a.SetUserDisabled(cmd.Context(), args[0], disabled); err != nil {
+				if err := a.SetUserDisabled(cmd.Context(), string(account), disabled); err != nil {
 					return err
 				}
-				return say(cmd, "%sd %s", name, args[0])
+				return say(cmd, "%sd %s", name, account)
 			})
 		},
 	}
@@ -163,11 +174,15 @@ func userDeleteCommand() *cobra.Command {
 		Short: "Delete an account; its messages stay",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			name, err := gateway.ParseAccountName(args[0])
+			if err != nil {
+				return err
+			}
 			return withAccounts(cmd, func(a adminsock.Accounts) error {
-				if err := a.DeleteUser(cmd.Context(), args[0]); err != nil {
+				if err := a.DeleteUser(cmd.Context(), string(name)); err != nil {
 					return err
 				}
-				return say(cmd, "deleted %s", args[0])
+				return say(cmd, "deleted %s", name)
 			})
 		},
 	}

@@ -18,6 +18,9 @@ import (
 // maxPathBytes is the longest path of a unix socket on Linux (unix(7)).
 const maxPathBytes = 107
 
+// stopTimeout is how long requests have for their end.
+const stopTimeout = 2 * time.Second
+
 // Listen opens the socket of a data folder. The caller holds the folder's store,
 // so that a socket file that is there already is left over and may go. It
 // returns CodeUnavailable, with what to do, when the path is too long.
@@ -30,32 +33,45 @@ func Listen(dataDir string) (net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	// The mode has to be right from the first moment, not after a chmod. The
-	// folder is private, but it may not always have been.
-	old := syscall.Umask(0o177)
-	l, err := net.Listen("unix", path)
-	syscall.Umask(old)
-	return l, err
+	l, err := (&net.ListenConfig{Control: private}).Listen(context.Background(), "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
 }
 
-// Serve answers until ctx is done.
+// private gives the socket its mode before it has a file, which Linux makes with
+// that mode: so it is right from the first moment. The folder is private, but it
+// may not always have been; and a umask would change what the other goroutines
+// of the process make meanwhile.
+func private(_, _ string, c syscall.RawConn) error {
+	var failed error
+	err := c.Control(func(fd uintptr) { failed = syscall.Fchmod(int(fd), 0o600) })
+	return errors.Join(err, failed)
+}
+
+// Serve answers until ctx is done, and returns when the last answer is given:
+// the store may be closed then.
 func Serve(ctx context.Context, l net.Listener, a Accounts, logger *slog.Logger) error {
 	srv := &http.Server{
 		Handler:           handler(a),
 		ReadHeaderTimeout: 5 * time.Second,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(logger.With("event", "admin_socket").Handler(), slog.LevelDebug),
 	}
-	stopped := context.AfterFunc(ctx, func() {
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 		defer cancel()
 		if srv.Shutdown(grace) != nil {
 			_ = srv.Close()
 		}
 	})
-	defer stopped()
 	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		stop()
 		return err
 	}
+	<-ended
 	return nil
 }
 

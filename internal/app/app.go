@@ -123,6 +123,15 @@ func (a *App) taskList() []task {
 // Addr is where the gateway listens, for example 127.0.0.1:8080.
 func (a *App) Addr() string { return a.main.Addr().String() }
 
+// MetricsAddr is where /metrics is served if it has an address of its own, else
+// "".
+func (a *App) MetricsAddr() string {
+	if a.scrape == nil {
+		return ""
+	}
+	return a.scrape.Addr().String()
+}
+
 // Run serves until ctx is done, and then stops in order, in 10 s at most. It
 // returns an error when something failed that the gateway cannot do without:
 // the process then has to end with a non-zero status.
@@ -156,13 +165,14 @@ func (a *App) openAPI() error {
 	if err != nil {
 		return fmt.Errorf("metrics_token_file: %w", err)
 	}
-	edge := http.Handler(nil)
+	// Each of the two answers for the other, so one is named before it is made.
+	var edge *wsedge.Edge
 	a.api = httpapi.New(httpapi.Options{
-		Accounts: a.accounts,
-		Rooms:    a.hub,
-		WebSocket: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			edge.ServeHTTP(w, r)
-		}),
+		Accounts:         a.accounts,
+		Rooms:            a.hub,
+		WebSocket:        http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { edge.ServeHTTP(w, r) }),
+		SocketRefused:    func(r *http.Request, err error) { edge.Refused(r, err) },
+		MaxMessageBytes:  a.cfg.MaxMessageBytes,
 		Health:           a.health,
 		Ready:            a.tasks.up.Load,
 		WriteMetrics:     a.writeMetrics,
@@ -183,6 +193,7 @@ func (a *App) openAPI() error {
 		Refuse:          a.api.Refuse,
 		Rejected:        func(c gateway.Code) { a.metrics.Rejected.Inc(string(c)) },
 		Logger:          a.logger,
+		Clock:           a.clock,
 		MaxMessageBytes: a.cfg.MaxMessageBytes,
 		MessageRate:     a.cfg.MessageRate,
 		SendBufferBytes: sendBufferBytes,

@@ -40,7 +40,7 @@ func newMetrics(cfg *config.Config, info buildinfo.Info) *telemetry.Metrics {
 		Databases:    []string{"identity", "history"},
 		HTTPClasses:  httpapi.Classes,
 		HTTPCodes: []int{
-			http.StatusOK, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden,
+			http.StatusSwitchingProtocols, http.StatusOK, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden,
 			http.StatusTooManyRequests, http.StatusServiceUnavailable,
 		},
 	}
@@ -62,7 +62,8 @@ func newMetrics(cfg *config.Config, info buildinfo.Info) *telemetry.Metrics {
 // wsRefusals are the codes that a handshake can be refused with.
 var wsRefusals = []gateway.Code{
 	gateway.CodeInvalidRequest, gateway.CodeInvalidToken, gateway.CodeTokenExpired,
-	gateway.CodeForbidden, gateway.CodeRateLimited, gateway.CodeUnavailable, gateway.CodeInternal,
+	gateway.CodeForbidden, gateway.CodeMethodNotAllowed, gateway.CodeRateLimited, gateway.CodeSetupRequired,
+	gateway.CodeUnavailable, gateway.CodeInternal,
 }
 
 func hubMetrics(m *telemetry.Metrics) hub.Metrics {

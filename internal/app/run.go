@@ -17,8 +17,11 @@ import (
 )
 
 const (
-	// drainTimeout is how long sockets and requests have for their end.
-	drainTimeout = 5 * time.Second
+	// drainTimeout is how long sockets and requests have for their end,
+	// scrapeTimeout how long a scrape has on its own address: together with
+	// the rest it has to fit into stopTimeout.
+	drainTimeout  = 5 * time.Second
+	scrapeTimeout = time.Second
 	// floorEvery is how often the clock's floor is saved at least.
 	floorEvery = 10 * time.Minute
 	// flushLogEvery is how long a note on cut log lines may be late.
@@ -65,7 +68,11 @@ func (a *App) serveHTTP(ctx context.Context, ready func(), l net.Listener, h htt
 		return err
 	case <-ctx.Done():
 	}
-	grace, cancel := context.WithTimeout(base, drainTimeout)
+	limit := drainTimeout
+	if drain == nil {
+		limit = scrapeTimeout
+	}
+	grace, cancel := context.WithTimeout(base, limit)
 	defer cancel()
 	var wg sync.WaitGroup
 	if drain != nil {
@@ -109,8 +116,8 @@ func (a *App) runClock(ctx context.Context, ready func()) error {
 	defer flush.Stop()
 	for {
 		select {
-		case <-flush.C:
-			telemetry.Flush(a.logger, time.Now())
+		case now := <-flush.C:
+			telemetry.Flush(a.logger, now)
 		case <-save.C:
 			if err := a.saveFloor(); err != nil {
 				return err

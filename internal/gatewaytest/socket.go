@@ -59,6 +59,12 @@ func (g *Gateway) Dial(token, query string) *Socket {
 // answer is not 101.
 func (g *Gateway) Handshake(query string, lines ...string) (*Socket, Answer) {
 	g.t.Helper()
+	return g.HandshakeWith(query, nil, lines...)
+}
+
+// HandshakeWith is Handshake with bytes right behind it, in the same write.
+func (g *Gateway) HandshakeWith(query string, behind []byte, lines ...string) (*Socket, Answer) {
+	g.t.Helper()
 	host := strings.TrimPrefix(g.URL, "http://")
 	conn, err := net.Dial("tcp", host)
 	if err != nil {
@@ -86,7 +92,7 @@ func (g *Gateway) Handshake(query string, lines ...string) (*Socket, Answer) {
 		}
 	}
 	s := &Socket{Conn: conn, t: g.t, r: bufio.NewReader(conn)}
-	s.Raw([]byte(request + "\r\n"))
+	s.Raw(append([]byte(request+"\r\n"), behind...))
 	return s.answer()
 }
 
@@ -98,12 +104,16 @@ func (s *Socket) answer() (*Socket, Answer) {
 		s.t.Fatalf("handshake: %v", err)
 	}
 	a := Answer{Status: res.StatusCode, Header: res.Header}
+	if a.Header.Get("X-Request-ID") == "" {
+		s.t.Errorf("the answer %d to a handshake has no X-Request-ID", a.Status)
+	}
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		return s, a
 	}
 	a.Body, _ = io.ReadAll(res.Body)
 	_ = res.Body.Close()
 	_ = s.Conn.Close()
+	checkAnswer(s.t, "GET /ws", a)
 	return nil, a
 }
 
@@ -163,12 +173,8 @@ func (s *Socket) Read() (Frame, error) {
 func (s *Socket) ReadFrame() (Frame, error) {
 	_ = s.Conn.SetReadDeadline(time.Now().Add(patience))
 	var h [2]byte
-	if _, err := io.ReadFull(s.r, h[:]); err != nil {
-		var timeout net.Error
-		if errors.As(err, &timeout) && timeout.Timeout() {
-			return Frame{}, err
-		}
-		return Frame{}, &CloseError{Code: 1006, Reason: err.Error()}
+	if err := s.fill(h[:]); err != nil {
+		return Frame{}, err
 	}
 	if h[0]&0x70 != 0 || h[0]&0x80 == 0 || h[1]&0x80 != 0 {
 		return Frame{}, fmt.Errorf("the gateway sent an illegal frame header %x", h)
@@ -180,14 +186,22 @@ func (s *Socket) ReadFrame() (Frame, error) {
 		if n == 126 {
 			size = 2
 		}
-		if _, err := io.ReadFull(s.r, ext[8-size:]); err != nil {
+		if err := s.fill(ext[8-size:]); err != nil {
 			return Frame{}, err
 		}
 		n = binary.BigEndian.Uint64(ext[:])
 	}
 	f := Frame{Opcode: h[0] & 0x0f, Payload: make([]byte, n)}
-	_, err := io.ReadFull(s.r, f.Payload)
-	return f, err
+	return f, s.fill(f.Payload)
+}
+
+func (s *Socket) fill(b []byte) error {
+	_, err := io.ReadFull(s.r, b)
+	var timeout net.Error
+	if err == nil || errors.As(err, &timeout) && timeout.Timeout() {
+		return err
+	}
+	return &CloseError{Code: 1006, Reason: err.Error()}
 }
 
 // Next returns the next data frame as a JSON object and fails the test when
@@ -228,6 +242,9 @@ func (s *Socket) Ended() *CloseError {
 		_, err := s.Read()
 		var closed *CloseError
 		if errors.As(err, &closed) {
+			if closed.Code != 1006 && !closeReason.MatchString(closed.Reason) {
+				s.t.Errorf("the close reason %q is not one of the fixed ones", closed.Reason)
+			}
 			return closed
 		}
 		if err != nil {

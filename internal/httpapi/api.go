@@ -41,8 +41,12 @@ type Rooms interface {
 type Options struct {
 	Accounts Accounts
 	Rooms    Rooms
-	// WebSocket serves GET /ws.
-	WebSocket http.Handler
+	// WebSocket serves GET /ws. SocketRefused is told of requests for it that
+	// are refused before it is asked.
+	WebSocket     http.Handler
+	SocketRefused func(*http.Request, error)
+	// MaxMessageBytes is the largest message, as on a WebSocket.
+	MaxMessageBytes int
 	// Health tells how the gateway is; Ready whether it takes requests.
 	Health func() Health
 	Ready  func() bool
@@ -93,6 +97,6 @@ func NewServer(h http.Handler, logger *slog.Logger) *http.Server {
 		WriteTimeout:      60 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(logger.With("event", "http_server").Handler(), slog.LevelDebug),
 	}
 }

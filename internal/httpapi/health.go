@@ -3,6 +3,7 @@ package httpapi
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -93,6 +94,10 @@ func (a *API) mayScrape(r *http.Request) error {
 	// Hashed first: the comparison then tells nothing of the length either.
 	have, want := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(a.opts.MetricsToken))
 	if subtle.ConstantTimeCompare(have[:], want[:]) != 1 {
+		o := gateway.OriginOf(r.Context())
+		a.opts.Logger.LogAttrs(r.Context(), slog.LevelWarn, "token refused", slog.String("event", "token_refused"),
+			slog.String("ip", o.IP), slog.String("request_id", o.RequestID),
+			slog.String("code", string(gateway.CodeInvalidToken)), slog.String("reason", "metrics"))
 		return gateway.Errorf(gateway.CodeInvalidToken, "this token does not open /metrics")
 	}
 	return nil
@@ -100,18 +105,9 @@ func (a *API) mayScrape(r *http.Request) error {
 
 // Metrics serves /metrics alone, for an address of its own.
 func (a *API) Metrics() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		err := error(gateway.Errorf(gateway.CodeNotFound, "only /metrics is served on this address"))
-		switch {
-		case r.URL.Path != "/metrics":
-		case r.Method != http.MethodGet && r.Method != http.MethodHead:
-			w.Header().Set("Allow", "GET, HEAD")
-			err = gateway.Errorf(gateway.CodeMethodNotAllowed, "this path knows GET, HEAD")
-		default:
-			err = a.metrics(w, r)
-		}
-		if err != nil {
-			a.Refuse(w, r, err)
-		}
-	})
+	return &API{opts: a.opts, origins: a.origins, routes: []route{a.metricsRoute()}}
+}
+
+func (a *API) metricsRoute() route {
+	return route{path: "/metrics", class: classMetrics, open: true, methods: map[string]handler{"GET": a.metrics}}
 }

@@ -76,16 +76,19 @@ func (a *API) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 // error when a token was given, without one when it was not.
 func challengeFor(e *gateway.Error, r *http.Request) string {
 	const realm = `Bearer realm="edgegw"`
+	given := r.Header.Get("Authorization") != "" || r.Header.Get("Sec-WebSocket-Protocol") != ""
 	switch e.Code {
 	case gateway.CodeInvalidToken, gateway.CodeTokenExpired, gateway.CodeTokenReused:
-		if r.Header.Get("Authorization") == "" && r.Header.Get("Sec-WebSocket-Protocol") == "" {
+		if !given {
 			return realm
 		}
 		return realm + `, error="invalid_token", error_description="` + string(e.Code) + `"`
 	case gateway.CodeInvalidCredentials:
 		return realm
 	case gateway.CodeForbidden:
-		return realm + `, error="insufficient_scope"`
+		if given {
+			return realm + `, error="insufficient_scope"`
+		}
 	}
 	return ""
 }

@@ -68,8 +68,8 @@ func (a *API) roomRequest(r *http.Request) (gateway.Principal, gateway.RoomID, e
 }
 
 type publishRequest struct {
-	Data json.RawMessage   `json:"data"`
-	ID   gateway.MessageID `json:"id"`
+	Data json.RawMessage    `json:"data"`
+	ID   *gateway.MessageID `json:"id"` // nil when it is not given
 }
 
 type publishResponse struct {
@@ -92,15 +92,21 @@ func (a *API) postMessage(w http.ResponseWriter, r *http.Request) error {
 	if err := readBody(w, r, &req); err != nil {
 		return err
 	}
+	var id gateway.MessageID
+	if req.ID != nil {
+		id = *req.ID
+	}
 	switch {
 	case req.Data == nil:
 		return gateway.Errorf(gateway.CodeInvalidRequest, "the member data is missing")
+	case len(req.Data) > a.opts.MaxMessageBytes:
+		return gateway.Errorf(gateway.CodeTooLarge, "a message has at most %d bytes", a.opts.MaxMessageBytes)
 	case !wire.ValidJSON(req.Data):
 		return gateway.Errorf(gateway.CodeInvalidRequest, "data is nested too deeply")
-	case len(req.ID) > gateway.MaxMessageIDBytes:
+	case req.ID != nil && id == "", len(id) > gateway.MaxMessageIDBytes:
 		return gateway.Errorf(gateway.CodeInvalidRequest, "id has 1 to %d bytes", gateway.MaxMessageIDBytes)
 	}
-	receipt, err := a.opts.Rooms.Publish(r.Context(), p, room, req.ID,
+	receipt, err := a.opts.Rooms.Publish(r.Context(), p, room, id,
 		gateway.Payload{Kind: gateway.PayloadJSON, Bytes: req.Data})
 	if err != nil {
 		return err

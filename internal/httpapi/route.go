@@ -46,8 +46,7 @@ func (a *API) table() []route {
 		{path: "/", class: classOther, open: true, methods: map[string]handler{"GET": a.index}},
 	}
 	if !a.opts.MetricsElsewhere {
-		routes = append(routes, route{path: "/metrics", class: classMetrics, open: true,
-			methods: map[string]handler{"GET": a.metrics}})
+		routes = append(routes, a.metricsRoute())
 	}
 	return routes
 }

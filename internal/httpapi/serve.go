@@ -1,11 +1,13 @@
 package httpapi
 
 import (
+	"bufio"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"runtime/debug"
 
@@ -36,22 +38,26 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			slog.Duration("took", took))
 	}()
 
-	if err := a.checkOrigin(rec, r); err != nil {
-		a.Refuse(rec, r, err)
-		return
-	}
 	rt := a.match(r)
-	if rt == nil {
-		a.Refuse(rec, r, gateway.Errorf(gateway.CodeNotFound, "there is nothing at this path"))
-		return
+	if rt != nil {
+		class = rt.class
 	}
-	class = rt.class
 	if err := a.serve(rec, r, rt); err != nil {
+		if class == classSocket { // refused before wsedge heard of it
+			a.opts.SocketRefused(r, err)
+		}
 		a.Refuse(rec, r, err)
 	}
 }
 
+// serve answers a request for the route, which is nil where there is none.
 func (a *API) serve(w http.ResponseWriter, r *http.Request, rt *route) error {
+	if err := a.checkOrigin(w, r); err != nil {
+		return err
+	}
+	if rt == nil {
+		return gateway.Errorf(gateway.CodeNotFound, "there is nothing at this path")
+	}
 	if isPreflight(r) {
 		a.preflight(w, rt)
 		return nil
@@ -103,6 +109,15 @@ func (r *recorder) WriteHeader(status int) {
 func (r *recorder) Write(p []byte) (int, error) {
 	r.wrote = true
 	return r.ResponseWriter.Write(p)
+}
+
+// Hijack gives the connection away; what follows is no HTTP any more.
+func (r *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(r.ResponseWriter).Hijack()
+	if err == nil {
+		r.status, r.wrote = http.StatusSwitchingProtocols, true
+	}
+	return conn, rw, err
 }
 
 // Unwrap lets http.ResponseController reach the connection below.

@@ -10,9 +10,16 @@ import (
 
 // Store is what the suite tests.
 type Store interface {
+	// Head tells where the room stands; an unused one has Seq 0, Oldest 1
+	// and the epoch it would begin with.
 	Head(gateway.RoomID) (gateway.RoomHead, error)
+	// Append keeps the record as the next of its room. It returns
+	// CodeInternal when the seq is not head+1 or the time runs back.
 	Append(*gateway.Record) error
+	// Page reads history. It returns CodeInvalidRequest for a limit out of
+	// range.
 	Page(gateway.RoomID, gateway.HistoryQuery) (gateway.HistoryPage, error)
+	// Rooms lists the rooms that keep messages, sorted.
 	Rooms() ([]gateway.RoomID, error)
 }
 

@@ -40,6 +40,7 @@ type Options struct {
 	// Rejected counts refused handshakes by error code.
 	Rejected func(gateway.Code)
 	Logger   *slog.Logger
+	Clock    interface{ Now() time.Time }
 	// MaxMessageBytes is the largest message, its fragments taken together.
 	MaxMessageBytes int
 	// MessageRate is data frames a second and connection, 0 for no limit.
@@ -62,10 +63,9 @@ type Edge struct {
 func New(opts Options) *Edge {
 	e := &Edge{opts: opts}
 	rate, burst := frameLimits(uint32(opts.MessageRate))
-	start := time.Now()
 	e.limits = guardLimits{
 		maxMessage: uint32(opts.MaxMessageBytes), frameRate: rate, frameBurst: burst,
-		now: func() int64 { return int64(time.Since(start)) },
+		now: func() int64 { return opts.Clock.Now().UnixNano() },
 	}
 	option := func(subprotocols ...string) *gws.ServerOption {
 		return &gws.ServerOption{
@@ -93,18 +93,19 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		session.End(0)
 	}
-	err = e.refused(r, err)
+	e.Refused(r, err)
 	e.opts.Refuse(w, r, err)
 }
 
-func (e *Edge) refused(r *http.Request, err error) error {
+// Refused counts and logs a handshake that was refused, here or on its way here.
+// It answers nothing.
+func (e *Edge) Refused(r *http.Request, err error) {
 	ge := gateway.AsError(err)
 	e.opts.Rejected(ge.Code)
 	o := gateway.OriginOf(r.Context())
 	e.opts.Logger.LogAttrs(r.Context(), slog.LevelWarn, "handshake refused",
 		slog.String("event", "ws_refused"), slog.String("ip", o.IP), slog.String("request_id", o.RequestID),
 		slog.String("code", string(ge.Code)), slog.String("reason", ge.Message))
-	return err
 }
 
 func (e *Edge) admit(r *http.Request) (s *hub.Session, bearer bool, err error) {
@@ -119,7 +120,7 @@ func (e *Edge) admit(r *http.Request) (s *hub.Session, bearer bool, err error) {
 	if err := checkHandshake(r); err != nil {
 		return nil, false, err
 	}
-	ask, err := parseQuery(r.URL.Query(), id.Room)
+	ask, err := parseQuery(r.URL.RawQuery, id.Room)
 	if err != nil {
 		return nil, false, err
 	}
@@ -152,35 +153,51 @@ func (e *Edge) upgrade(w http.ResponseWriter, r *http.Request, s *hub.Session, b
 		upgrader = e.bearer
 		r.Header.Set("Sec-WebSocket-Protocol", wire.Subprotocol)
 	}
-	r.Header.Set("Connection", "Upgrade") // gws knows one spelling; checkHandshake has read them all
+	// gws knows one spelling of these; checkHandshake has read them all.
+	r.Header.Set("Connection", "Upgrade")
+	r.Header.Set("Upgrade", "websocket")
+	c.requestID = gateway.OriginOf(r.Context()).RequestID
 	ws, err := upgrader.UpgradeFromConn(c, c.reader(), r)
 	if err != nil {
 		_ = netConn.Close()
 		s.End(0)
 		return nil
 	}
-	c.upgraded = true
+	c.upgraded, c.requestID = true, ""
 	// A goroutine of its own: the server's has a stack that has grown, and
-	// holds the request.
-	go e.serveLoop(ws, c)
+	// holds the request. What it starts with is done here, so that its own
+	// stack stays small for as long as nobody talks.
+	go e.serveLoop(ws, c, e.start(c))
 	return nil
 }
 
-func (e *Edge) serveLoop(ws *gws.Conn, c *conn) {
-	defer func() {
-		// A panic in the library or under it costs one connection, never
-		// the gateway.
-		if p := recover(); p != nil {
-			e.opts.Logger.LogAttrs(context.Background(), slog.LevelError, "connection panicked",
-				slog.String("event", "ws_panic"), slog.String("connection", c.session.ID()),
-				slog.String("reason", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
-			c.session.Abort(wire.CloseRestart)
-		}
-		c.linger()
-		c.session.End(c.peerCode)
-	}()
-	if err := c.session.Start(c); err != nil {
+func (e *Edge) start(c *conn) (ok bool) {
+	defer func() { e.panicked(c, recover()) }()
+	return c.session.Start(c) == nil
+}
+
+func (e *Edge) serveLoop(ws *gws.Conn, c *conn, ok bool) {
+	defer e.finish(c)
+	if ok {
+		ws.ReadLoop()
+	}
+}
+
+// finish is the reader's last deed.
+func (e *Edge) finish(c *conn) {
+	e.panicked(c, recover())
+	c.linger()
+	c.session.End(c.peerCode)
+}
+
+// panicked ends a connection that panicked, if it did. A panic in the library or
+// under it costs that one connection, never the gateway.
+func (e *Edge) panicked(c *conn, p any) {
+	if p == nil {
 		return
 	}
-	ws.ReadLoop()
+	e.opts.Logger.LogAttrs(context.Background(), slog.LevelError, "connection panicked",
+		slog.String("event", "ws_panic"), slog.String("connection", c.session.ID()),
+		slog.String("reason", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
+	c.session.Abort(wire.CloseRestart)
 }

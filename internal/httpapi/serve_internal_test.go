@@ -1,0 +1,126 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"edgegw/internal/accounts"
+	"edgegw/internal/gateway"
+)
+
+// people is Accounts that know one token, and panic at another.
+type people struct{ admin bool }
+
+func (p people) HasAdmin() bool { return p.admin }
+
+func (people) Login(context.Context, string, string, string) (accounts.Session, error) {
+	return accounts.Session{}, gateway.Errorf(gateway.CodeInvalidCredentials, "no")
+}
+
+func (people) Authenticate(_ context.Context, raw string) (accounts.Identity, error) {
+	if raw == "panic" {
+		panic("boom")
+	}
+	return accounts.Identity{}, gateway.Errorf(gateway.CodeInvalidToken, "no")
+}
+
+type realClock struct{}
+
+func (realClock) Now() time.Time { return time.Now() }
+
+// server is an API with little behind it, and what it logged and counted.
+func server(admin bool) (a *API, log *bytes.Buffer, counted *[]int) {
+	log, counted = &bytes.Buffer{}, new([]int)
+	a = New(Options{
+		Accounts: people{admin}, Clock: realClock{},
+		Logger:        slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Observe:       func(_ string, status int, _ time.Duration) { *counted = append(*counted, status) },
+		Health:        func() Health { return Health{Status: HealthFailing} },
+		Ready:         func() bool { return false },
+		WriteMetrics:  func(w io.Writer) { _, _ = io.WriteString(w, "x 1\n") },
+		WebSocket:     http.NotFoundHandler(),
+		SocketRefused: func(_ *http.Request, err error) { log.WriteString("socket refused " + err.Error()) },
+	})
+	return a, log, counted
+}
+
+// A panic in a handler is one failed request, and the log says where.
+func TestPanicIsOneFailedRequest(t *testing.T) {
+	a, log, counted := server(true)
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest("GET", "/auth/me", nil)
+	r.Header.Set("Authorization", "Bearer panic")
+	a.ServeHTTP(w, r)
+	if w.Code != 500 || strings.Contains(w.Body.String(), "boom") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if !strings.Contains(log.String(), "boom") || !strings.Contains(log.String(), "serve_internal_test.go") || !strings.Contains(log.String(), w.Header().Get("X-Request-ID")) {
+		t.Errorf("the log says %s", log)
+	}
+	if len(*counted) != 1 || (*counted)[0] != 500 {
+		t.Errorf("counted %v", *counted)
+	}
+}
+
+func TestSetupComesFirst(t *testing.T) {
+	a, log, _ := server(false)
+	for path, status := range map[string]int{
+		"/auth/me": 503, "/rooms": 503, "/ws": 503, "/health": 503, "/livez": 200, "/readyz": 503, "/metrics": 200, "/": 200, "/nothing": 404,
+	} {
+		w := httptest.NewRecorder()
+		a.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		var body map[string]any
+		_ = json.Unmarshal(w.Body.Bytes(), &body)
+		setup := body["code"] == "setup_required"
+		if w.Code != status || setup != (path == "/auth/me" || path == "/rooms" || path == "/ws") {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+		if status == 503 && w.Header().Get("Retry-After") == "" {
+			t.Errorf("%s: 503 without Retry-After", path)
+		}
+	}
+	if strings.Count(log.String(), "socket refused") != 1 {
+		t.Error("wsedge was not told of the one handshake that was refused")
+	}
+}
+
+func TestRequestIDsDiffer(t *testing.T) {
+	a, _, _ := server(true)
+	seen := map[string]bool{}
+	for range 100 {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest("GET", "/livez", nil)
+		r.Header.Set("X-Request-ID", "mine")
+		a.ServeHTTP(w, r)
+		seen[w.Header().Get("X-Request-ID")] = true
+	}
+	if len(seen) != 100 || seen["mine"] || seen[""] {
+		t.Errorf("%d ids in 100 requests", len(seen))
+	}
+}
+
+func TestMetricsToken(t *testing.T) {
+	a, _, _ := server(true)
+	a.opts.MetricsToken = "right"
+	for header, status := range map[string]int{"": 401, "Bearer wrong": 401, "Bearer righ": 401, "right": 401, "Bearer right": 200} {
+		for _, h := range []http.Handler{a, a.Metrics()} {
+			w := httptest.NewRecorder()
+			r := httptest.NewRequest("GET", "/metrics", nil)
+			if header != "" {
+				r.Header.Set("Authorization", header)
+			}
+			h.ServeHTTP(w, r)
+			if w.Code != status {
+				t.Errorf("%q: %d", header, w.Code)
+			}
+		}
+	}
+}
