@@ -18,7 +18,7 @@ found=0
 while read -r dir package; do
     for name in $(grep -hoE '^func Fuzz[A-Za-z0-9_]*' "$dir"/*_test.go 2>/dev/null | awk '{print $2}' | sort -u); do
         echo "== $package $name $time"
-        go test -run '^$' -fuzz "^$name\$" -fuzztime "$time" "$package" </dev/null
+        go test -run '^$' -fuzz "^$name\$" -fuzztime "$time" -fuzzminimizetime 10x "$package" </dev/null
         found=$((found + 1))
     done
 done < <(go list -f '{{.Dir}} {{.ImportPath}}' "$@")

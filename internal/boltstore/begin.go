@@ -22,15 +22,21 @@ func historyFile(opts *HistoryOptions) storeFile {
 	f := storeFile{
 		path:      opts.Path,
 		schema:    schema{kind: "history", first: createHistory},
-		mapBytes:  256 << 20,
-		maxBytes:  256 << 20,
 		growBytes: 4 << 20,
 		open:      opts.open,
 	}
+	wall := opts.MaxStoreBytes + opts.MaxStoreBytes/4 + 64<<20
 	if strconv.IntSize == 64 {
-		wall := opts.MaxStoreBytes + opts.MaxStoreBytes/4 + 64<<20
 		f.mapBytes, f.maxBytes = int(min(wall, 64<<30)), int(wall)
+		return f
 	}
+	// Where addresses are scarce the map is what the cap needs, in the powers
+	// of two that bbolt maps, and never grows: a larger one may not fit.
+	f.mapBytes = 64 << 20
+	for int64(f.mapBytes) < wall && f.mapBytes < 256<<20 {
+		f.mapBytes *= 2
+	}
+	f.maxBytes = f.mapBytes
 	return f
 }
 

@@ -3,7 +3,9 @@ package boltstore
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -76,15 +78,24 @@ func checkLedger(t *testing.T, h *History, ledger map[string]string) {
 	}
 }
 
-// runAndKill returns the whole lines that the child wrote before it was killed.
-func runAndKill(t *testing.T, path string, after time.Duration) []string {
-	cmd := exec.Command(os.Args[0], "-test.run=^TestKillNine$")
+func startSelf(path string, command ...string) (*exec.Cmd, io.Reader, error) {
+	cmd := exec.Command(command[0], append(command[1:], "-test.run=^TestKillNine$")...)
 	cmd.Env = append(os.Environ(), killEnv+"="+path)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		t.Fatal(err)
+		return nil, nil, err
 	}
-	if err := cmd.Start(); err != nil {
+	return cmd, out, cmd.Start()
+}
+
+// runAndKill returns the whole lines that the child wrote before it was killed.
+func runAndKill(t *testing.T, path string, after time.Duration) []string {
+	cmd, out, err := startSelf(path, os.Args[0])
+	if errors.Is(err, syscall.ENOEXEC) {
+		// An ARM binary under an emulator that the kernel does not know.
+		cmd, out, err = startSelf(path, "qemu-arm-static", "-cpu", "arm1176", os.Args[0])
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	var lines []string
