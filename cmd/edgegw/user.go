@@ -36,13 +36,13 @@ func userCommand() *cobra.Command {
 }
 
 // withAccounts runs do on the running gateway's accounts, or on the closed
-// store when none runs.
-func withAccounts(cmd *cobra.Command, do func(adminsock.Accounts) error) error {
+// store when none runs; with create, on a new one where there is none.
+func withAccounts(cmd *cobra.Command, create bool, do func(adminsock.Accounts) error) error {
 	cfg, err := loadConfig(cmd)
 	if err != nil {
 		return err
 	}
-	accounts, closeAccounts, err := app.OpenAccounts(cmd.Context(), cfg)
+	accounts, closeAccounts, err := app.OpenAccounts(cmd.Context(), cfg, create)
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func userAddCommand() *cobra.Command {
 			if add.Password, err = readPassword(cmd, passwordFile); err != nil {
 				return err
 			}
-			return withAccounts(cmd, func(a adminsock.Accounts) error {
+			return withAccounts(cmd, true, func(a adminsock.Accounts) error {
 				if err := a.AddUser(cmd.Context(), add); err != nil {
 					return err
 				}
@@ -87,7 +87,7 @@ func userListCommand() *cobra.Command {
 		Short: "List the accounts",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withAccounts(cmd, func(a adminsock.Accounts) error {
+			return withAccounts(cmd, false, func(a adminsock.Accounts) error {
 				users, err := a.ListUsers(cmd.Context())
 				if err != nil {
 					return err
@@ -133,7 +133,7 @@ func userPasswdCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return withAccounts(cmd, func(a adminsock.Accounts) error {
+			return withAccounts(cmd, false, func(a adminsock.Accounts) error {
 				if err := a.SetUserPassword(cmd.Context(), string(name), password); err != nil {
 					return err
 				}
@@ -156,7 +156,7 @@ func userSwitchCommand(name, short string, disabled bool) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return withAccounts(cmd, func(a adminsock.Accounts) error {
+			return withAccounts(cmd, false, func(a adminsock.Accounts) error {
 				if err := a.SetUserDisabled(cmd.Context(), string(account), disabled); err != nil {
 					return err
 				}
@@ -178,7 +178,7 @@ func userDeleteCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return withAccounts(cmd, func(a adminsock.Accounts) error {
+			return withAccounts(cmd, false, func(a adminsock.Accounts) error {
 				if err := a.DeleteUser(cmd.Context(), string(name)); err != nil {
 					return err
 				}

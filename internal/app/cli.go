@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -19,17 +21,23 @@ import (
 
 // OpenAccounts gives the command line the accounts of cfg: those of the running
 // gateway through its admin socket, or else those in the store of one that does
-// not run. done has to be called at the end.
-func OpenAccounts(ctx context.Context, cfg *config.Config) (a adminsock.Accounts, done func() error, err error) {
+// not run. Without a store there is only something to do for the first account:
+// create makes one. done has to be called at the end.
+func OpenAccounts(ctx context.Context, cfg *config.Config, create bool) (a adminsock.Accounts, done func() error, err error) {
 	client, dialErr := adminsock.Dial(ctx, cfg.DataDir)
 	if dialErr == nil {
 		return client, func() error { return nil }, nil
+	}
+	path := filepath.Join(cfg.DataDir, identityFile)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && !create {
+		return nil, nil, gateway.Errorf(gateway.CodeNotFound,
+			"there is no store in %s; name the right folder with --data-dir, or make the first account with `edgegw user add`", cfg.DataDir)
 	}
 	if err := makeDataDir(cfg.DataDir); err != nil {
 		return nil, nil, err
 	}
 	identity, err := boltstore.OpenIdentity(boltstore.IdentityOptions{
-		Path: filepath.Join(cfg.DataDir, "identity.db"), Now: func() time.Time { return time.Time{} },
+		Path: path, Now: func() time.Time { return time.Time{} },
 	})
 	if gateway.CodeOf(err) == gateway.CodeConflict {
 		return nil, nil, errors.Join(err, gateway.Errorf(gateway.CodeConflict,

@@ -176,7 +176,7 @@ func TestOpenAccounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	accounts, done, err := app.OpenAccounts(t.Context(), cfg)
+	accounts, done, err := app.OpenAccounts(t.Context(), cfg, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,18 +188,41 @@ func TestOpenAccounts(t *testing.T) {
 	if err := os.Remove(filepath.Join(g.Dir, "admin.sock")); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := app.OpenAccounts(t.Context(), cfg); gateway.CodeOf(err) != gateway.CodeConflict || !strings.Contains(err.Error(), "admin socket cannot be used") {
+	if _, _, err := app.OpenAccounts(t.Context(), cfg, false); gateway.CodeOf(err) != gateway.CodeConflict || !strings.Contains(err.Error(), "admin socket cannot be used") {
 		t.Errorf("without the socket: %v", err)
 	}
 	if err := g.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	accounts, done, err = app.OpenAccounts(t.Context(), cfg)
+	accounts, done, err = app.OpenAccounts(t.Context(), cfg, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	users, err = accounts.ListUsers(t.Context())
 	if err = errors.Join(err, done()); err != nil || len(users) != 1 {
 		t.Errorf("on the closed store: %v %v", users, err)
+	}
+}
+
+// A mistyped folder is told, not made.
+func TestOpenAccountsWithoutStore(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "typo")
+	cfg, err := config.Load(config.Sources{Flags: map[string]string{"env": "development", "data_dir": dir}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := app.OpenAccounts(t.Context(), cfg, false); gateway.CodeOf(err) != gateway.CodeNotFound || !strings.Contains(err.Error(), dir) {
+		t.Errorf("no store: %v", err)
+	}
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("the folder was made: %v", err)
+	}
+	_, done, err := app.OpenAccounts(t.Context(), cfg, true)
+	if err == nil {
+		err = done()
+	}
+	if err != nil {
+		t.Errorf("a new store: %v", err)
 	}
 }

@@ -27,6 +27,9 @@ var (
 	_ hub.Clock      = (*clock.Clock)(nil)
 )
 
+// identityFile is the name of the identity store in the data folder.
+const identityFile = "identity.db"
+
 // identityStore gives accounts its own view of the identity store.
 type identityStore struct{ *boltstore.Identity }
 
@@ -53,7 +56,7 @@ func (a *App) openStores(deps Deps) error {
 	// The store is older than the clock, which starts from the floor in it;
 	// only differences of time are asked here.
 	a.identity, err = boltstore.OpenIdentity(boltstore.IdentityOptions{
-		Path: filepath.Join(a.cfg.DataDir, "identity.db"), Now: a.now, Logger: a.logger,
+		Path: filepath.Join(a.cfg.DataDir, identityFile), Now: a.now, Logger: a.logger,
 		Failed: a.fail, Observer: a.storeObserver(),
 	})
 	if err != nil {

@@ -121,7 +121,8 @@ func (c *conn) pass(p []byte) (int, error) {
 }
 
 // readOnce reports false when there is nothing to read: then the poller waits.
-// The descriptor does not block; see writeOnce.
+// The descriptor does not block; syscall.Read would also be too deep a call for
+// the stack that Read is careful with.
 func (c *conn) readOnce(fd uintptr) bool {
 	for {
 		n, _, errno := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(c.in))), uintptr(len(c.in)))
@@ -250,9 +251,8 @@ func (c *conn) WriteNow(p []byte) (int, error) {
 }
 
 // writeOnce always reports true: the poller shall not wait for the socket. The
-// descriptor does not block, so the call is made without telling the scheduler:
-// otherwise the runtime's monitor would wake for every few deliveries to see
-// whether they hang, and cost a tenth of the processor time of a fan-out.
+// descriptor does not block, so the scheduler need not be told of the call; that
+// is worth a twentieth of a saturated fan-out (docs/decisions/0003).
 func (c *conn) writeOnce(fd uintptr) bool {
 	for {
 		n, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, fd, uintptr(unsafe.Pointer(unsafe.SliceData(c.out))), uintptr(len(c.out)))
