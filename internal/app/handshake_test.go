@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -139,4 +140,26 @@ func TestHandshakeWithABody(t *testing.T) {
 			t.Errorf("it ended with %v", end)
 		}
 	}
+}
+
+// The log ties the request that opened a connection to the connection.
+func TestOpenedConnectionsAreLogged(t *testing.T) {
+	t.Parallel()
+	g := gatewaytest.Start(t)
+	s, answer := g.Handshake("?room=plant", "Authorization: Bearer "+g.Token("admin"))
+	welcome, _ := s.Joined()
+	for line := range strings.Lines(g.Log()) {
+		if strings.Contains(line, `"event":"ws_opened"`) {
+			for _, part := range []string{
+				`"user":"admin"`, `"room":"plant"`, `"request_id":"` + answer.Header.Get("X-Request-ID") + `"`,
+				fmt.Sprintf(`"connection":"%v"`, welcome["connection"]),
+			} {
+				if !strings.Contains(line, part) {
+					t.Errorf("%s is missing in %s", part, line)
+				}
+			}
+			return
+		}
+	}
+	t.Error("nothing was logged")
 }

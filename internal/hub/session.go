@@ -100,6 +100,11 @@ func (h *Hub) Admit(c Connect) (*Session, error) {
 	if err := h.reserve(s); err != nil {
 		return nil, err
 	}
+	// The line that ties the request to the connection; the request's id is
+	// not kept.
+	h.opts.Logger.LogAttrs(context.Background(), slog.LevelInfo, "connection admitted",
+		slog.String("event", "ws_opened"), slog.String("user", string(p.Name)), slog.String("room", string(c.Room)),
+		slog.String("ip", c.IP), slog.String("request_id", c.RequestID), slog.String("connection", s.id))
 	return s, nil
 }
 

@@ -44,11 +44,6 @@ func DecodeText(frame []byte) (Command, error) {
 	return Command{Type: CommandMessage, Payload: gateway.Payload{Kind: gateway.PayloadText, Bytes: frame}}, nil
 }
 
-// DecodeBinary reads a binary frame of the json format: a message.
-func DecodeBinary(frame []byte) Command {
-	return Command{Type: CommandMessage, Payload: gateway.Payload{Kind: gateway.PayloadBinary, Bytes: frame}}
-}
-
 func (m *members) command() (Command, error) {
 	var c Command
 	var err error

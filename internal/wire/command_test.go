@@ -195,14 +195,6 @@ func TestDecodeTextBracketsInStrings(t *testing.T) {
 	}
 }
 
-func TestDecodeBinary(t *testing.T) {
-	frame := []byte("{\"type\":\"ping\"}\xff")
-	got := wire.DecodeBinary(frame)
-	if got.Type != wire.CommandMessage || got.Payload.Kind != gateway.PayloadBinary || string(got.Payload.Bytes) != string(frame) {
-		t.Errorf("got %+v", got)
-	}
-}
-
 func TestValidJSONDepth(t *testing.T) {
 	for _, c := range []struct {
 		name string
