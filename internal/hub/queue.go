@@ -3,7 +3,6 @@ package hub
 import (
 	"errors"
 	"os"
-	"time"
 
 	"edgegw/internal/gateway"
 	"edgegw/internal/wire"
@@ -203,105 +202,9 @@ func (s *Session) takeLocked(held []chunk, bufs [][]byte) ([]chunk, [][]byte) {
 	return held, bufs
 }
 
-// Abort closes the session at once, whatever waits. The close frame is sent if
-// it does not land inside another frame.
-func (s *Session) Abort(code wire.CloseCode) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.abortLocked(code, DropClosed)
-}
-
-func (s *Session) abortLocked(code wire.CloseCode, reason DropReason) {
-	if s.closing && s.queuedBytes == 0 {
-		return
-	}
-	clean := !s.closing && !s.writing && (len(s.queue) == 0 || !s.queue[0].begun)
-	s.closing = true
-	if s.closeCode == 0 {
-		s.closeCode = code
-	}
-	s.dropQueueLocked(reason)
-	if s.socket == nil {
-		return
-	}
-	if clean {
-		// A few bytes that do not fit now would not fit later either.
-		_, _ = s.socket.WriteNow(wire.AppendClose(nil, code, 0))
-	}
-	s.socket.Shutdown()
-}
-
-// giveUpLocked closes a session that reads too slowly. Everything that waits is
-// dropped, but for a frame that was begun: whoever is slow, and not stuck, reads
-// on to the end of that and then learns why. The writer's deadline ends the
-// others.
-func (s *Session) giveUpLocked() {
-	s.closing = true
-	s.closeCode = wire.CloseSlowConsumer
-	var begun []chunk
-	if s.queue[0].begun {
-		begun = append(begun, s.queue[0])
-		s.queue = s.queue[1:]
-	}
-	s.dropQueueLocked(DropSlowConsumer)
-	end := chunk{bytes: wire.AppendClose(nil, s.closeCode, 0)}
-	s.queuedBytes += end.cost()
-	s.queue = append(begun, end)
-}
-
-// PeerClosed answers the peer's close frame with its own code (RFC 6455 section
-// 5.5.1); 0 stands for a close without code.
-func (s *Session) PeerClosed(code wire.CloseCode) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closing {
-		return
-	}
-	if code == 0 {
-		s.sendLocked(wire.AppendFrame(nil, wire.OpClose, nil))
-	} else {
-		s.sendLocked(wire.AppendFrame(nil, wire.OpClose, []byte{byte(code >> 8), byte(code)}))
-	}
-	s.closing = true
-	if !s.writing {
-		s.socket.Shutdown()
-	}
-}
-
 // Control sends a control frame, as soon as what waits before it is written.
 func (s *Session) Control(op wire.Opcode, payload []byte) {
 	s.send(wire.AppendFrame(nil, op, payload))
-}
-
-// breakLocked ends a session whose socket failed, or was ended under its
-// writer.
-func (s *Session) breakLocked() {
-	s.closing = true
-	reason := DropClosed
-	if s.closeCode == wire.CloseSlowConsumer {
-		reason = DropSlowConsumer
-	}
-	s.dropQueueLocked(reason)
-	s.socket.Shutdown()
-}
-
-// closeAfterQueue sends what waits, then the close frame, then ends.
-func (s *Session) closeAfterQueue(code wire.CloseCode, retryAfter time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closing {
-		return
-	}
-	if s.socket != nil {
-		s.sendLocked(wire.AppendClose(nil, code, retryAfter))
-	}
-	s.closing = true
-	if s.closeCode == 0 {
-		s.closeCode = code
-	}
-	if s.socket != nil && !s.writing {
-		s.socket.Shutdown()
-	}
 }
 
 func (s *Session) dropQueueLocked(reason DropReason) {
