@@ -5,7 +5,8 @@ import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { adminPassword, startGateway } from './gateway.mjs';
 
-const flags = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run'];
+const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+  '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 let browser, gateway, stranger, friend;
 
 before(async () => {
@@ -20,8 +21,10 @@ before(async () => {
 after(async () => {
   await browser?.close();
   await gateway?.stop();
-  stranger?.server.close();
-  friend?.server.close();
+  for (const site of [stranger, friend]) {
+    site?.server.closeAllConnections();
+    site?.server.close();
+  }
 });
 
 async function otherSite() {
