@@ -66,7 +66,7 @@ func StartAt(t testing.TB, c *Clock, dir string, flags ...string) *Gateway {
 		t.Fatal(err)
 	}
 	g := &Gateway{Dir: dir, t: t, log: &logBuffer{}}
-	g.client = &http.Client{Transport: &http.Transport{}, Timeout: 3 * patience}
+	g.client = &http.Client{Transport: &http.Transport{}, Timeout: 6 * patience}
 	a, err := app.New(t.Context(), cfg, app.Deps{Log: g.log, Clock: c.sources})
 	if err != nil {
 		t.Fatal(err)
