@@ -22,7 +22,7 @@ AREAS := test-race lint test-arm fuzz-smoke test-386 test-browser cross-smoke ti
 
 .PHONY: help
 help: ## print this
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 ##@ run and build
 
@@ -73,6 +73,10 @@ test-script: ## run the scripts against the real binary
 .PHONY: test-arm
 test-arm: ## run the Go tests as on the oldest Raspberry Pi, under qemu
 	@scripts/test-32bit.sh arm
+
+.PHONY: test-arm-gateway
+test-arm-gateway: ## run the gateway's black-box tests under qemu; alone, and on a quiet machine
+	@scripts/test-32bit.sh arm-gateway
 
 .PHONY: test-386
 test-386: ## run the Go tests as a 32-bit program
