@@ -72,6 +72,8 @@ func newRoot(stdin io.Reader) (root *cobra.Command, began *bool) {
 		},
 	}
 	root.SetIn(stdin)
-	root.AddCommand(serveCommand(), userCommand(), configCommand(), versionCommand())
+	root.AddCommand(
+		serveCommand(), userCommand(), deviceCommand(), tokenCommand(), tuneCommand(), configCommand(), versionCommand(),
+	)
 	return root, began
 }

@@ -15,6 +15,7 @@ import (
 // the rest comes from the file and the environment.
 var accountOptions = []string{
 	"env", "data_dir", "argon2_memory_kib", "argon2_time", "argon2_threads", "password_min_length", "default_grants",
+	"jwt_secret_file", "jwt_keys_file", "jwt_issuer", "jwt_audience", "access_ttl", "device_access_ttl",
 }
 
 // addOptionFlags gives the command --config and a flag for each named option,

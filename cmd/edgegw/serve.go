@@ -1,12 +1,20 @@
 package main
 
 import (
+	"context"
+	"io"
+	"log/slog"
 	"os"
+	"os/signal"
 	"runtime/debug"
+	"sync"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"edgegw/internal/app"
+	"edgegw/internal/config"
+	"edgegw/internal/telemetry"
 )
 
 // gcPercent trades a little CPU for memory: most of the heap is connections
@@ -26,13 +34,44 @@ func serveCommand() *cobra.Command {
 			if os.Getenv("GOGC") == "" {
 				debug.SetGCPercent(gcPercent)
 			}
-			gw, err := app.New(cmd.Context(), cfg, app.Deps{Log: cmd.ErrOrStderr()})
-			if err != nil {
-				return err
-			}
-			return gw.Run(cmd.Context())
+			return serve(cmd.Context(), cfg, cmd.ErrOrStderr())
 		},
 	}
 	addOptionFlags(cmd)
 	return cmd
+}
+
+func serve(ctx context.Context, cfg *config.Config, log io.Writer) error {
+	// From the first moment on: until it is asked for, the signal would end
+	// the process.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	gw, err := app.New(ctx, cfg, app.Deps{Log: log})
+	if err != nil {
+		return err
+	}
+	logger := telemetry.NewLogger(log, telemetry.LogOptions{Format: string(cfg.LogFormat), Level: cfg.LogLevel})
+	reloads, stop := context.WithCancel(ctx)
+	var ended sync.WaitGroup
+	ended.Go(func() { reloadLoop(reloads, hangups, gw.Reload, logger) })
+	err = gw.Run(ctx)
+	stop()
+	ended.Wait()
+	return err
+}
+
+// reloadLoop calls reload at every hangup. A gateway that cannot have what it
+// asks for goes on with what it has.
+func reloadLoop(ctx context.Context, hangups <-chan os.Signal, reload func(context.Context) error, logger *slog.Logger) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangups:
+		}
+		if err := reload(ctx); err != nil {
+			logger.Error("reloading failed; the gateway goes on with the keys that it has", "event", "reload_failed", "error", err.Error())
+		}
+	}
 }

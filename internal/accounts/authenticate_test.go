@@ -22,20 +22,21 @@ func issue(t *testing.T, h *house, c token.Claims) string {
 
 func TestAuthenticate(t *testing.T) {
 	h := newHouse(t)
-	raw := issue(t, h, token.Claims{Subject: "narrow", Room: "plant.7", Session: "s1", ID: "t1"})
-	before := h.store.views
+	_, in := h.login(t, "narrow")
+	raw := issue(t, h, token.Claims{Subject: "narrow", Room: "plant.7", Session: string(in.Session), ID: "t1"})
+	before := h.store.views.Load()
 	id, err := h.Authenticate(context.Background(), raw)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if id.Room != "plant.7" || id.Session != "s1" || id.TokenID != "t1" || !id.ExpiresAt.Equal(start.Add(time.Hour)) {
+	if id.Room != "plant.7" || id.Session != in.Session || id.TokenID != "t1" || !id.ExpiresAt.Equal(start.Add(time.Hour)) {
 		t.Errorf("identity %+v", id)
 	}
 	p := id.Principal
 	if p.Name != "narrow" || p.Kind != gateway.KindUser || p.Role != gateway.RoleMember || !slices.Equal(p.Grants, gateway.Grants{{Pattern: "plant.*", Rights: gateway.RightRead}}) {
 		t.Errorf("principal %+v does not come from the account", p)
 	}
-	if n := h.store.views - before; n != 1 {
+	if n := h.store.views.Load() - before; n != 1 {
 		t.Errorf("%d views of the store, want 1", n)
 	}
 }
@@ -60,12 +61,18 @@ func TestAuthenticateRefuses(t *testing.T) {
 	}{
 		{"bad account gone", token.Claims{Subject: "nobody"}, 0, "", token.ReasonAccountGone, gateway.CodeInvalidToken, "user=nobody"},
 		{"bad account disabled", token.Claims{Subject: "dis"}, 0, "", token.ReasonAccountDisabled, gateway.CodeInvalidToken, "user=dis"},
+		{"bad session ended", token.Claims{Subject: "ada", Session: "AAAAAAAAAAAAAAAAAAAAAA"}, 0, "", token.ReasonSessionEnded, gateway.CodeInvalidToken, "user=ada"},
+		{"bad session of another account", token.Claims{Subject: "ada", Session: "<narrow>"}, 0, "", token.ReasonSessionEnded, gateway.CodeInvalidToken, "user=ada"},
 		{"bad expired", token.Claims{Subject: "ada"}, time.Hour, "", token.ReasonExpired, gateway.CodeTokenExpired, "user=ada"},
 		{"bad signature", token.Claims{Subject: "ada"}, 0, "AAAA", token.ReasonSignature, gateway.CodeInvalidToken, "reason=signature"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			h := newHouse(t)
+			if tt.claims.Session == "<narrow>" {
+				_, id := h.login(t, "narrow")
+				tt.claims.Session = string(id.Session)
+			}
 			raw := issue(t, h, tt.claims) + tt.garble
 			h.now = h.now.Add(tt.after)
 			h.logged.Reset()
@@ -77,7 +84,7 @@ func TestAuthenticateRefuses(t *testing.T) {
 			if id.Principal.Name != "" {
 				t.Errorf("refused with the identity %+v", id)
 			}
-			line := h.logged.String()
+			line := h.log()
 			for _, want := range []string{"event=token_refused", "reason=" + string(tt.reason), "code=" + string(tt.code), "ip=192.0.2.7", "request_id=req-1", tt.userLog} {
 				if !strings.Contains(line, want) {
 					t.Errorf("the log lacks %q: %s", want, line)
@@ -94,19 +101,15 @@ func TestAuthenticateRefuses(t *testing.T) {
 func TestAuthenticateFollowsTheAccount(t *testing.T) {
 	h := newHouse(t)
 	raw := issue(t, h, token.Claims{Subject: "ada"})
-	if err := h.SetDisabled(context.Background(), "ada", true); err != nil {
-		t.Fatal(err)
-	}
+	h.disable(t, "ada", true)
 	if _, err := h.Authenticate(context.Background(), raw); token.ReasonOf(err) != token.ReasonAccountDisabled {
 		t.Errorf("after disabling: %v", err)
 	}
-	if err := h.SetDisabled(context.Background(), "ada", false); err != nil {
-		t.Fatal(err)
-	}
+	h.disable(t, "ada", false)
 	if _, err := h.Authenticate(context.Background(), raw); err != nil {
 		t.Errorf("after enabling: %v", err)
 	}
-	if err := h.Delete(context.Background(), "ada"); err != nil {
+	if err := h.DeleteUser(context.Background(), "ada"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := h.Authenticate(context.Background(), raw); token.ReasonOf(err) != token.ReasonAccountGone {

@@ -25,9 +25,10 @@ func (s *Service) EnsureAdmin(ctx context.Context, password string) (made bool, 
 	if fresh.PasswordHash, err = s.hash(ctx, AdminName, password); err != nil {
 		return false, err
 	}
-	err = s.opts.Store.Update(func(tx Tx) error {
+	ctx = gateway.WithActor(ctx, gateway.ActorGateway)
+	err = s.update(ctx, func(tx Tx, log *journal) error {
 		if found, err := anyAdmin(tx, ""); found || err != nil {
-			return err
+			return err // somebody else made one while this password was hashed
 		}
 		a, exists, err := tx.Account(AdminName)
 		switch {
@@ -38,16 +39,13 @@ func (s *Service) EnsureAdmin(ctx context.Context, password string) (made bool, 
 		case a.Kind != gateway.KindUser:
 			return gateway.Errorf(gateway.CodeConflict, "the name admin belongs to a device; delete the device or add an administrator by hand")
 		}
-		a.Role, a.Disabled, a.PasswordHash = gateway.RoleAdmin, false, fresh.PasswordHash
+		a.Role, a.Disabled = gateway.RoleAdmin, false
 		made = true
-		return tx.PutAccount(a)
+		log.add(gateway.EventSetup, string(AdminName), "admin_password_file")
+		return s.setPassword(tx, log, a, fresh.PasswordHash, "")
 	})
-	switch {
-	case err != nil:
-		return false, wrap("accounts.EnsureAdmin", err)
-	case !made: // somebody else made one while this password was hashed
+	if err == nil {
 		s.hasAdmin.Store(true)
-		return false, nil
 	}
-	return true, s.done(ctx, "admin_made", fresh, nil)
+	return made, err
 }

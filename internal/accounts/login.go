@@ -4,22 +4,13 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"time"
 
 	"edgegw/internal/gateway"
-	"edgegw/internal/token"
+	"edgegw/internal/password"
 )
 
-// Session is what a successful login gives.
-type Session struct {
-	AccessToken string
-	// ExpiresIn is the life of the access token.
-	ExpiresIn time.Duration
-	Principal gateway.Principal
-}
-
-// cause is why credentials were refused. It is for the log; the sender sees the
-// same answer for all of them.
+// cause is why credentials were refused. It is for the log and the audit; the
+// sender sees the same answer for all of them.
 type cause string
 
 func (c cause) Error() string { return string(c) }
@@ -32,63 +23,74 @@ const (
 	causeDamaged   cause = "damaged_hash"
 	causePassword  cause = "wrong_password"
 	causeChanged   cause = "changed_meanwhile"
+	causeKey       cause = "unknown_key"
+	causeOldKey    cause = "expired_key"
 )
 
 func refused(c cause) error {
 	return &gateway.Error{Code: gateway.CodeInvalidCredentials, Message: "wrong username or password", Err: c}
 }
 
-// Login checks a password and issues an access token; room, if not "", becomes
-// its default room. It returns
+// Login checks a password and opens a session; room, if not "", becomes the
+// default room of its tokens. It returns
 //
 //   - CodeInvalidRequest when room is not a room id, before any other work;
+//   - CodeRateLimited, and CodeAccountLocked after too many failures;
 //   - CodeInvalidCredentials, after the same work and with the same message, for
 //     wrong passwords and for names that are unknown, disabled, malformed or a
 //     device's;
 //   - CodeForbidden when the account may neither read nor write in the room;
 //   - CodeBusy when too many wait for their password to be checked.
 //
-// A stored hash that is weaker than a new one would be is replaced on the way.
-func (s *Service) Login(ctx context.Context, username, password, room string) (Session, error) {
-	session, err := s.login(ctx, username, password, room)
-	result := ResultOK
-	if err != nil {
-		result = string(gateway.CodeOf(err))
-	}
-	s.opts.Observe.Login(result)
-	s.logLogin(ctx, username, room, err)
-	return session, err
+// A stored hash that is weaker than a new one would be, or a wrapped legacy one,
+// is replaced in the login's own transaction.
+func (s *Service) Login(ctx context.Context, username, password, room string) (Pair, error) {
+	pair, err := s.login(ctx, username, password, room)
+	s.told(ctx, username, room, err)
+	return pair, err
 }
 
-func (s *Service) login(ctx context.Context, username, password, room string) (Session, error) {
+func (s *Service) login(ctx context.Context, username, given, room string) (Pair, error) {
 	if room != "" {
 		if _, err := gateway.ParseRoomID(room); err != nil {
-			return Session{}, err
+			return Pair{}, err
 		}
 	}
-	account, obstacle, err := s.find(username)
+	key := nameKey(username)
+	if err := s.allowPassword(ctx, key); err != nil {
+		return Pair{}, err
+	}
+	a, obstacle, err := s.find(username)
 	if err != nil {
-		return Session{}, err
+		return Pair{}, err
 	}
-	weak, err := s.prove(ctx, account, obstacle, password)
+	weak, err := s.attemptPassword(ctx, key, a, obstacle, given)
 	if err != nil {
-		return Session{}, err
+		return Pair{}, err
 	}
-	if account, err = s.unchanged(account); err != nil {
-		return Session{}, err
-	}
+	fresh := ""
 	if weak {
-		s.rehash(ctx, account, password)
+		fresh = s.rehash(ctx, a.Name, given)
 	}
-	p, id := account.Principal(), gateway.RoomID(room)
-	if room != "" && p.Role != gateway.RoleAdmin && !p.Grants.AllowAny(gateway.RightRead|gateway.RightWrite, id) {
-		return Session{}, gateway.Errorf(gateway.CodeForbidden, "the account has no grant for the room; log in without it or ask an administrator")
+	ctx = gateway.WithActor(ctx, string(a.Name))
+	var pair Pair
+	err = s.update(ctx, func(tx Tx, log *journal) error {
+		now, err := unchanged(tx, a)
+		if err != nil {
+			return err
+		}
+		if fresh != "" || now.ResetRequested != 0 {
+			if err := s.improve(tx, log, now, fresh); err != nil {
+				return err
+			}
+		}
+		pair, err = s.admit(tx, log, now, gateway.RoomID(room))
+		return err
+	})
+	if err == nil && fresh != "" {
+		s.statsDirty()
 	}
-	raw, err := s.opts.Tokens.Issue(token.Claims{Subject: account.Name, Room: id}, s.opts.AccessTTL)
-	if err != nil {
-		return Session{}, err
-	}
-	return Session{AccessToken: raw, ExpiresIn: s.opts.AccessTTL, Principal: p}, nil
+	return pair, err
 }
 
 // find looks a name up. The obstacle, if any, is why its password cannot count.
@@ -104,7 +106,7 @@ func (s *Service) find(username string) (a gateway.Account, obstacle cause, err 
 	})
 	switch {
 	case err != nil:
-		return a, "", wrap("accounts.Login", err)
+		return a, "", wrap("accounts.find", err)
 	case !exists:
 		return a, causeUnknown, nil
 	case a.Kind != gateway.KindUser:
@@ -115,10 +117,36 @@ func (s *Service) find(username string) (a gateway.Account, obstacle cause, err 
 	return a, "", nil
 }
 
+// attemptPassword proves the password under the lock of the name. It does the
+// work of one hash in every case, for a locked name too.
+func (s *Service) attemptPassword(ctx context.Context, key string, a gateway.Account, obstacle cause, given string) (weak bool, err error) {
+	if left := s.strikes.locked(key, s.opts.Now()); left > 0 {
+		if err := s.opts.Hasher.VerifyDummy(ctx, given); err != nil {
+			return false, err
+		}
+		return false, lockedError(left)
+	}
+	weak, err = s.prove(ctx, a, obstacle, given)
+	// Attempts that ran side by side are no way around the lock: the right
+	// guess among them counts only if it came before the lock.
+	if left := s.strikes.locked(key, s.opts.Now()); left > 0 {
+		return false, lockedError(left)
+	}
+	switch {
+	case err == nil:
+		s.strikes.forget(key)
+	case gateway.CodeOf(err) == gateway.CodeInvalidCredentials && s.strikes.fail(key, s.opts.Now()):
+		name, _ := gateway.ParseAccountName(key)
+		s.attempt(ctx, gateway.EventAccountLocked, string(name), "failures")
+		s.log(ctx, slog.LevelWarn, "account locked", gateway.EventAccountLocked, string(name))
+	}
+	return weak, err
+}
+
 // prove checks the password. It does the work of one hash in every case.
-func (s *Service) prove(ctx context.Context, a gateway.Account, obstacle cause, password string) (weak bool, err error) {
+func (s *Service) prove(ctx context.Context, a gateway.Account, obstacle cause, given string) (weak bool, err error) {
 	if obstacle == "" {
-		ok, weak, err := s.opts.Hasher.Verify(ctx, password, a.PasswordHash)
+		ok, weak, err := s.opts.Hasher.Verify(ctx, given, a.PasswordHash)
 		switch {
 		case err == nil && ok:
 			return weak, nil
@@ -131,7 +159,7 @@ func (s *Service) prove(ctx context.Context, a gateway.Account, obstacle cause, 
 		// from outside that this account exists.
 		obstacle = causeDamaged
 	}
-	if err := s.opts.Hasher.VerifyDummy(ctx, password); err != nil {
+	if err := s.opts.Hasher.VerifyDummy(ctx, given); err != nil {
 		return false, err
 	}
 	return false, refused(obstacle)
@@ -140,45 +168,61 @@ func (s *Service) prove(ctx context.Context, a gateway.Account, obstacle cause, 
 // unchanged reads the account again, since a password check takes long and waits
 // longer: one that was disabled, or whose password was changed meanwhile, must
 // not get a session for the old password.
-func (s *Service) unchanged(a gateway.Account) (gateway.Account, error) {
-	now, obstacle, err := s.find(string(a.Name))
-	if err != nil {
-		return now, err
+func unchanged(tx Tx, a gateway.Account) (gateway.Account, error) {
+	now, exists, err := tx.Account(a.Name)
+	if err == nil && (!exists || now.Disabled || now.Kind != a.Kind || now.PasswordHash != a.PasswordHash) {
+		err = refused(causeChanged)
 	}
-	if obstacle != "" || now.PasswordHash != a.PasswordHash {
-		return now, refused(causeChanged)
-	}
-	return now, nil
+	return now, err
 }
 
-// rehash replaces a weak hash. Failing costs nothing: the next login tries again.
-func (s *Service) rehash(ctx context.Context, a gateway.Account, password string) {
-	stored, err := s.opts.Hasher.Hash(ctx, password)
-	if err == nil {
-		err = s.opts.Store.Update(func(tx Tx) error {
-			now, exists, err := tx.Account(a.Name)
-			if err != nil || !exists || now.PasswordHash != a.PasswordHash {
-				return err
-			}
-			now.PasswordHash = stored
-			return tx.PutAccount(now)
-		})
-	}
+// rehash makes a fresh hash of a password that was found right. Failing costs
+// nothing: the next login tries again.
+func (s *Service) rehash(ctx context.Context, name gateway.AccountName, given string) string {
+	stored, err := s.opts.Hasher.Hash(ctx, given)
 	if err != nil {
-		s.log(ctx, slog.LevelWarn, "a weak password hash was not replaced", "rehash_failed", a.Name, slog.String("error", err.Error()))
+		s.log(ctx, slog.LevelWarn, "a password hash was not renewed", "rehash_failed", string(name), slog.String("reason", err.Error()))
+		return ""
 	}
+	return stored
 }
 
-func (s *Service) logLogin(ctx context.Context, username, room string, err error) {
-	// A malformed name is not logged: it may be a password typed into the
-	// wrong field.
-	user, _ := gateway.ParseAccountName(username)
+// improve stores a fresh hash, if there is one, and takes back the wish for a
+// reset: whoever can log in needs none.
+func (s *Service) improve(tx Tx, log *journal, a gateway.Account, fresh string) error {
+	if fresh != "" {
+		if password.IsLegacy(a.PasswordHash) {
+			log.add(gateway.EventHashUnwrapped, string(a.Name), "")
+		}
+		a.PasswordHash = fresh
+	}
+	a.ResetRequested = 0
+	return tx.PutAccount(a)
+}
+
+// admit opens the session and audits the login.
+func (s *Service) admit(tx Tx, log *journal, a gateway.Account, room gateway.RoomID) (Pair, error) {
+	if room != "" && !a.Principal().MayEnter(room) {
+		return Pair{}, gateway.Errorf(gateway.CodeForbidden, "the account has no grant for the room; log in without it or ask an administrator")
+	}
+	log.add(gateway.EventLogin, string(a.Name), "")
+	return s.openSession(tx, log, a, room)
+}
+
+// told counts, logs and audits how a login ended.
+func (s *Service) told(ctx context.Context, username, room string, err error) {
+	// A malformed name is neither logged nor audited: it may be a password
+	// typed into the wrong field.
+	name, _ := gateway.ParseAccountName(username)
+	user := string(name)
 	if err == nil {
-		s.log(ctx, slog.LevelInfo, "login", "login", user, slog.String("room", room))
+		s.opts.Observe.Login(ResultOK)
+		s.log(ctx, slog.LevelInfo, "login", gateway.EventLogin, user, slog.String("room", room))
 		return
 	}
 	e := gateway.AsError(err)
-	reason, level := e.Error(), slog.LevelWarn
+	s.opts.Observe.Login(string(e.Code))
+	reason, level := string(e.Code), slog.LevelWarn
 	var c cause
 	if errors.As(err, &c) {
 		reason = string(c)
@@ -186,5 +230,7 @@ func (s *Service) logLogin(ctx context.Context, username, room string, err error
 	if e.Code == gateway.CodeInternal || c == causeDamaged {
 		level = slog.LevelError
 	}
-	s.log(ctx, level, "login refused", "login", user, slog.String("code", string(e.Code)), slog.String("reason", reason))
+	s.log(ctx, level, "login refused", gateway.EventLogin, user, slog.String("code", string(e.Code)),
+		slog.String("reason", reason), slog.String("detail", e.Error()))
+	s.attempt(ctx, gateway.EventLogin, user, reason)
 }

@@ -9,103 +9,72 @@ package adminsock
 import (
 	"context"
 	"path/filepath"
-
-	"edgegw/internal/accounts"
-	"edgegw/internal/gateway"
 )
 
 // Path is where the socket of a data folder is.
 func Path(dataDir string) string { return filepath.Join(dataDir, "admin.sock") }
 
-// Accounts is what the command line can do with accounts, on the running gateway
-// (Client) or on the closed store (Direct). Errors are those of
-// accounts.Service, which see.
-type Accounts interface {
-	AddUser(ctx context.Context, u NewUser) error
-	ListUsers(ctx context.Context) ([]User, error)
-	SetUserPassword(ctx context.Context, name, password string) error
-	SetUserDisabled(ctx context.Context, name string, disabled bool) error
+// Admin is what the command line can do, on the running gateway (Client) or on
+// the closed store (Direct). A name, role, room, grant or file out of shape is
+// CodeInvalidRequest everywhere, and a name that no account of the kind has
+// CodeNotFound. Client also fails when the gateway does not answer.
+type Admin interface {
+	Users
+	Devices
+	Tokens
+}
+
+// Users is Admin's part about people.
+type Users interface {
+	// AddUser makes an account. It returns CodeConflict for a name that is
+	// taken, CodeWeakPassword with what to do, and CodeBusy.
+	AddUser(context.Context, NewUser) error
+	// ListUsers returns everyone.
+	ListUsers(context.Context) (UserList, error)
+	// UpdateUser changes all that the patch says, or nothing. It returns
+	// CodeConflict when the last enabled administrator would go,
+	// CodeWeakPassword with what to do, and CodeBusy.
+	UpdateUser(context.Context, UserPatch) error
+	// UnlockUser forgets failed logins; it is no error if there were none.
+	UnlockUser(ctx context.Context, name string) error
+	// ResetUser makes a code that sets a new password once, and voids the one
+	// before. It returns CodeConflict for a disabled account.
+	ResetUser(ctx context.Context, name string) (ResetCode, error)
+	// DeleteUser returns CodeConflict when the last enabled administrator
+	// would go.
 	DeleteUser(ctx context.Context, name string) error
+	// ImportUsers makes an account of each line. Bad lines are in the report
+	// and no error. It returns CodeTooLarge for a larger file, and CodeBusy.
+	ImportUsers(context.Context, Import) (ImportReport, error)
 }
 
-// NewUser describes an account to be made. Without grants it gets the default
-// ones; each is written PATTERN:RIGHTS.
-type NewUser struct {
-	Name     string   `json:"name"`
-	Password string   `json:"password"`
-	Role     string   `json:"role"`
-	Grants   []string `json:"grants,omitempty"`
+// Devices is Admin's part about machines.
+type Devices interface {
+	// AddDevice makes an account and its key. It returns CodeConflict for a
+	// name that is taken.
+	AddDevice(context.Context, NewDevice) (DeviceKey, error)
+	// ListDevices returns all devices.
+	ListDevices(context.Context) (DeviceList, error)
+	// UpdateDevice changes all that the patch says, or nothing.
+	UpdateDevice(context.Context, DevicePatch) error
+	// RotateDeviceKey makes a new key; the old one works on for a while.
+	RotateDeviceKey(ctx context.Context, name string) (DeviceKey, error)
+	// DeleteDevice removes the account with its keys.
+	DeleteDevice(ctx context.Context, name string) error
+	// ImportDevices is for devices what ImportUsers is for people.
+	ImportDevices(context.Context, Import) (ImportReport, error)
 }
 
-// User is an account as it is listed.
-type User struct {
-	Name     string   `json:"name"`
-	Kind     string   `json:"kind"`
-	Role     string   `json:"role"`
-	Grants   []string `json:"grants"`
-	Disabled bool     `json:"disabled"`
-	Created  int64    `json:"created"` // Unix milliseconds
-}
-
-// Direct is Accounts on a service of one's own.
-type Direct struct{ Service *accounts.Service }
-
-// AddUser implements Accounts.
-func (d Direct) AddUser(ctx context.Context, u NewUser) error {
-	n := accounts.NewAccount{Name: gateway.AccountName(u.Name), Password: u.Password, Role: gateway.Role(u.Role)}
-	for _, s := range u.Grants {
-		g, err := gateway.ParseGrant(s)
-		if err != nil {
-			return err
-		}
-		n.Grants = append(n.Grants, g)
-	}
-	return d.Service.Add(ctx, n)
-}
-
-// ListUsers implements Accounts.
-func (d Direct) ListUsers(context.Context) ([]User, error) {
-	list, err := d.Service.List()
-	if err != nil {
-		return nil, err
-	}
-	users := make([]User, 0, len(list))
-	for _, a := range list {
-		u := User{
-			Name: string(a.Name), Kind: string(a.Kind), Role: string(a.Role),
-			Grants: make([]string, 0, len(a.Grants)), Disabled: a.Disabled, Created: int64(a.Created),
-		}
-		for _, g := range a.Grants {
-			u.Grants = append(u.Grants, g.String())
-		}
-		users = append(users, u)
-	}
-	return users, nil
-}
-
-// SetUserPassword implements Accounts.
-func (d Direct) SetUserPassword(ctx context.Context, name, password string) error {
-	n, err := gateway.ParseAccountName(name)
-	if err != nil {
-		return err
-	}
-	return d.Service.SetPassword(ctx, n, password)
-}
-
-// SetUserDisabled implements Accounts.
-func (d Direct) SetUserDisabled(ctx context.Context, name string, disabled bool) error {
-	n, err := gateway.ParseAccountName(name)
-	if err != nil {
-		return err
-	}
-	return d.Service.SetDisabled(ctx, n, disabled)
-}
-
-// DeleteUser implements Accounts.
-func (d Direct) DeleteUser(ctx context.Context, name string) error {
-	n, err := gateway.ParseAccountName(name)
-	if err != nil {
-		return err
-	}
-	return d.Service.Delete(ctx, n)
+// Tokens is Admin's part about access tokens and the keys that sign them.
+type Tokens interface {
+	// IssueToken makes a token for a person or a device. It returns
+	// CodeConflict for a disabled account.
+	IssueToken(context.Context, TokenRequest) (Token, error)
+	// InspectToken says what is in a token and whether it is good. That it is
+	// not is no error.
+	InspectToken(ctx context.Context, raw string) (Inspection, error)
+	// RotateKey makes a new signing key. It returns CodeConflict when the key
+	// is not the gateway's to change, and CodeUnavailable when its file cannot
+	// be written.
+	RotateKey(context.Context) (KeyRotation, error)
 }

@@ -1,7 +1,9 @@
 package adminsock_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,65 +12,131 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"edgegw/internal/accounts"
 	"edgegw/internal/adminsock"
 	"edgegw/internal/gateway"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fake is Accounts that note what they were asked, and answer with err.
+// fake is an Admin that notes what it was asked, gives fixed answers, and fails
+// with err.
 type fake struct {
 	mu    sync.Mutex
 	calls []string
 	err   error
-	slow  chan struct{} // when set, a call waits for it
-	begun chan struct{}
+	// during, when set, is what a call does before it answers.
+	during func(context.Context)
 }
 
-func (f *fake) call(ctx context.Context, format string, args ...any) error {
+func (f *fake) call(ctx context.Context, operation string, req any) error {
 	f.mu.Lock()
-	f.calls = append(f.calls, fmt.Sprintf(format, args...)+" from "+gateway.OriginOf(ctx).IP)
+	f.calls = append(f.calls, fmt.Sprintf("%s %+v", operation, plain(req)))
 	f.mu.Unlock()
-	if f.slow != nil {
-		close(f.begun)
-		<-f.slow
+	if f.during != nil {
+		f.during(ctx)
 	}
 	return f.err
 }
 
+// plain shows what pointers point to.
+func plain(req any) string {
+	b, err := json.Marshal(req)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+var (
+	users   = adminsock.UserList{Users: []adminsock.User{{Name: "ann", Grants: []string{"*:rw"}, Created: 1 << 60}, {Name: "bob", Disabled: true}}, Legacy: 1}
+	devices = adminsock.DeviceList{Devices: []adminsock.Device{{Name: "pump", Room: "hall", Grants: []string{}, OldKeyExpires: 7}}}
+	report  = adminsock.ImportReport{Added: 3, Bad: []adminsock.BadLine{{Line: 4, Name: "x", Problem: "odd \x00"}}}
+	code    = adminsock.ResetCode{Username: "ann", Code: "canary-reset-1", ExpiresIn: 1800}
+	key     = adminsock.DeviceKey{Name: "pump", Key: "canary-key-1"}
+	issued  = adminsock.Token{Token: "canary-token-1", Type: "Bearer", ExpiresIn: 60}
+	looked  = adminsock.Inspection{Header: "{}", Claims: `{"a":1}`, Problem: "bad", ExpiresIn: -5}
+	rotated = adminsock.KeyRotation{KID: "k2", OldTokensFor: 86400}
+)
+
 func (f *fake) AddUser(ctx context.Context, u adminsock.NewUser) error {
-	return f.call(ctx, "add %s %s %s %q", u.Name, u.Password, u.Role, u.Grants)
+	return f.call(ctx, "AddUser", u)
 }
 
-func (f *fake) ListUsers(ctx context.Context) ([]adminsock.User, error) {
-	users := []adminsock.User{{Name: "ann", Kind: "user", Role: "member", Grants: []string{"*:rw"}, Created: 1 << 60}, {Name: "bob", Disabled: true}}
-	return users, f.call(ctx, "list")
+func (f *fake) ListUsers(ctx context.Context) (adminsock.UserList, error) {
+	return users, f.call(ctx, "ListUsers", nil)
 }
 
-func (f *fake) SetUserPassword(ctx context.Context, name, password string) error {
-	return f.call(ctx, "password %s %s", name, password)
+func (f *fake) UpdateUser(ctx context.Context, p adminsock.UserPatch) error {
+	return f.call(ctx, "UpdateUser", p)
 }
 
-func (f *fake) SetUserDisabled(ctx context.Context, name string, disabled bool) error {
-	return f.call(ctx, "disabled %s %t", name, disabled)
+func (f *fake) UnlockUser(ctx context.Context, name string) error {
+	return f.call(ctx, "UnlockUser", name)
+}
+
+func (f *fake) ResetUser(ctx context.Context, name string) (adminsock.ResetCode, error) {
+	return code, f.call(ctx, "ResetUser", name)
 }
 
 func (f *fake) DeleteUser(ctx context.Context, name string) error {
-	return f.call(ctx, "delete %s", name)
+	return f.call(ctx, "DeleteUser", name)
+}
+
+func (f *fake) ImportUsers(ctx context.Context, i adminsock.Import) (adminsock.ImportReport, error) {
+	return report, f.call(ctx, "ImportUsers", i)
+}
+
+func (f *fake) AddDevice(ctx context.Context, d adminsock.NewDevice) (adminsock.DeviceKey, error) {
+	return key, f.call(ctx, "AddDevice", d)
+}
+
+func (f *fake) ListDevices(ctx context.Context) (adminsock.DeviceList, error) {
+	return devices, f.call(ctx, "ListDevices", nil)
+}
+
+func (f *fake) UpdateDevice(ctx context.Context, p adminsock.DevicePatch) error {
+	return f.call(ctx, "UpdateDevice", p)
+}
+
+func (f *fake) RotateDeviceKey(ctx context.Context, name string) (adminsock.DeviceKey, error) {
+	return key, f.call(ctx, "RotateDeviceKey", name)
+}
+
+func (f *fake) DeleteDevice(ctx context.Context, name string) error {
+	return f.call(ctx, "DeleteDevice", name)
+}
+
+func (f *fake) ImportDevices(ctx context.Context, i adminsock.Import) (adminsock.ImportReport, error) {
+	return report, f.call(ctx, "ImportDevices", i)
+}
+
+func (f *fake) IssueToken(ctx context.Context, r adminsock.TokenRequest) (adminsock.Token, error) {
+	return issued, f.call(ctx, "IssueToken", r)
+}
+
+func (f *fake) InspectToken(ctx context.Context, raw string) (adminsock.Inspection, error) {
+	return looked, f.call(ctx, "InspectToken", raw)
+}
+
+func (f *fake) RotateKey(ctx context.Context) (adminsock.KeyRotation, error) {
+	return rotated, f.call(ctx, "RotateKey", nil)
 }
 
 // serve runs a server on a folder of its own until the test ends, or until stop
 // is called, which returns what Serve did.
-func serve(t *testing.T, a adminsock.Accounts) (dir string, stop func() error) {
+func serve(t *testing.T, a adminsock.Admin) (dir string, stop func() error) {
 	t.Helper()
 	dir = t.TempDir()
 	l, err := adminsock.Listen(dir)
@@ -96,31 +164,69 @@ func dial(t *testing.T, dir string) *adminsock.Client {
 	return c
 }
 
+// Every operation arrives as it was asked, and its answer as it was given.
 func TestOperations(t *testing.T) {
 	f := &fake{}
 	dir, _ := serve(t, f)
 	c := dial(t, dir)
 	odd := "pass\"word\\ é😀\n \x00 and more"
+	role, off, nothing, ctx := "admin", true, []string{}, t.Context()
 	user := adminsock.NewUser{Name: "ann", Password: odd, Role: "admin", Grants: []string{"a.*:r", "b:rw"}}
-	for _, err := range []error{
-		c.AddUser(t.Context(), user), c.SetUserPassword(t.Context(), "ann", odd),
-		c.SetUserDisabled(t.Context(), "ann", true), c.SetUserDisabled(t.Context(), "ann", false), c.DeleteUser(t.Context(), "ann"),
-	} {
-		if err != nil {
-			t.Error(err)
+	patch := adminsock.UserPatch{Name: "ann", Role: &role, Password: &odd, Grants: &nothing}
+	device := adminsock.NewDevice{Name: "pump", Room: "hall", Grants: []string{"hall:r"}}
+	file := adminsock.Import{Data: []byte(odd + "\xff"), SkipBad: true}
+	token := adminsock.TokenRequest{Name: "ann", Room: "hall", Life: 60}
+	tests := []struct {
+		name string
+		req  any
+		want any
+		do   func() (any, error)
+	}{
+		{"AddUser", user, nil, func() (any, error) { return nil, c.AddUser(ctx, user) }},
+		{"ListUsers", nil, users, func() (any, error) { return c.ListUsers(ctx) }},
+		{"UpdateUser", patch, nil, func() (any, error) { return nil, c.UpdateUser(ctx, patch) }},
+		{"UpdateUser", adminsock.UserPatch{Name: "a", Disabled: &off}, nil, func() (any, error) {
+			return nil, c.UpdateUser(ctx, adminsock.UserPatch{Name: "a", Disabled: &off})
+		}},
+		{"UnlockUser", "ann", nil, func() (any, error) { return nil, c.UnlockUser(ctx, "ann") }},
+		{"ResetUser", "ann", code, func() (any, error) { return c.ResetUser(ctx, "ann") }},
+		{"DeleteUser", "ann", nil, func() (any, error) { return nil, c.DeleteUser(ctx, "ann") }},
+		{"ImportUsers", file, report, func() (any, error) { return c.ImportUsers(ctx, file) }},
+		{"AddDevice", device, key, func() (any, error) { return c.AddDevice(ctx, device) }},
+		{"ListDevices", nil, devices, func() (any, error) { return c.ListDevices(ctx) }},
+		{"UpdateDevice", adminsock.DevicePatch{Name: "pump", Room: &odd}, nil, func() (any, error) {
+			return nil, c.UpdateDevice(ctx, adminsock.DevicePatch{Name: "pump", Room: &odd})
+		}},
+		{"RotateDeviceKey", "pump", key, func() (any, error) { return c.RotateDeviceKey(ctx, "pump") }},
+		{"DeleteDevice", "pump", nil, func() (any, error) { return nil, c.DeleteDevice(ctx, "pump") }},
+		{"ImportDevices", file, report, func() (any, error) { return c.ImportDevices(ctx, file) }},
+		{"IssueToken", token, issued, func() (any, error) { return c.IssueToken(ctx, token) }},
+		{"InspectToken", odd, looked, func() (any, error) { return c.InspectToken(ctx, odd) }},
+		{"RotateKey", nil, rotated, func() (any, error) { return c.RotateKey(ctx) }},
+	}
+	for i, test := range tests {
+		got, err := test.do()
+		if err != nil || !reflect.DeepEqual(got, test.want) {
+			t.Errorf("%s answered %+v, %v", test.name, got, err)
+		}
+		if want := test.name + " " + plain(test.req); len(f.calls) != i+1 || f.calls[i] != want {
+			t.Fatalf("%s: calls %q, want %s as the last", test.name, f.calls, want)
 		}
 	}
-	users, err := c.ListUsers(t.Context())
-	if err != nil || len(users) != 2 || users[0].Created != 1<<60 || !users[1].Disabled || !slices.Equal(users[0].Grants, []string{"*:rw"}) {
-		t.Errorf("users are %+v, %v", users, err)
-	}
-	want := []string{
-		`add ann ` + odd + ` admin ["a.*:r" "b:rw"]`, `password ann ` + odd, "disabled ann true", "disabled ann false", "delete ann", "list",
-	}
-	for i := range want {
-		if got := f.calls[i]; got != want[i]+" from admin-socket" {
-			t.Errorf("call %d was %q, want %q", i, got, want[i])
+}
+
+// An empty list of grants is a change, and no list is none.
+func TestPatchTellsNothingFromEmpty(t *testing.T) {
+	f := &fake{}
+	dir, _ := serve(t, f)
+	c := dial(t, dir)
+	for _, p := range []adminsock.UserPatch{{Name: "a"}, {Name: "a", Grants: &[]string{}}} {
+		if err := c.UpdateUser(t.Context(), p); err != nil {
+			t.Fatal(err)
 		}
+	}
+	if want := []string{`UpdateUser {"name":"a"}`, `UpdateUser {"name":"a","grants":[]}`}; !slices.Equal(f.calls, want) {
+		t.Errorf("calls %q, want %q", f.calls, want)
 	}
 }
 
@@ -179,7 +285,7 @@ func TestBadRequests(t *testing.T) {
 	f := &fake{}
 	dir, _ := serve(t, f)
 	for name, body := range map[string]string{
-		"empty": "", "cut": `{"name":`, "type": `{"name":1}`, "too large": `{"name":"` + strings.Repeat("x", gateway.MaxBodyBytes) + `"}`,
+		"empty": "", "cut": `{"name":`, "type": `{"name":1}`,
 	} {
 		if status, answer := raw(t, dir, "POST", "/user/add", body); status != 200 || !strings.Contains(answer, `"code":"invalid_request"`) {
 			t.Errorf("%s: %d %s", name, status, answer)
@@ -192,6 +298,36 @@ func TestBadRequests(t *testing.T) {
 	}
 	if len(f.calls) != 0 {
 		t.Errorf("the accounts were asked %v", f.calls)
+	}
+}
+
+// Only imports may be large.
+func TestSizes(t *testing.T) {
+	f := &fake{}
+	dir, _ := serve(t, f)
+	c := dial(t, dir)
+	large := strings.Repeat("x", gateway.MaxBodyBytes)
+	if err := c.AddUser(t.Context(), adminsock.NewUser{Name: large}); gateway.CodeOf(err) != gateway.CodeTooLarge {
+		t.Errorf("a large name: %v", err)
+	}
+	if _, err := c.InspectToken(t.Context(), large); gateway.CodeOf(err) != gateway.CodeTooLarge {
+		t.Errorf("a large token: %v", err)
+	}
+	if len(f.calls) != 0 {
+		t.Fatal("the accounts were asked")
+	}
+	file := adminsock.Import{Data: bytes.Repeat([]byte{'"'}, accounts.MaxImportBytes)}
+	if _, err := c.ImportUsers(t.Context(), file); err != nil {
+		t.Errorf("the largest file: %v", err)
+	}
+	if _, err := c.ImportDevices(t.Context(), file); err != nil {
+		t.Errorf("the largest file: %v", err)
+	}
+	if status, answer := raw(t, dir, "POST", "/user/import", `{"data":"`+strings.Repeat("A", 6<<20)+`"}`); status != 200 || !strings.Contains(answer, `"code":"too_large"`) {
+		t.Errorf("a larger file: %d %s", status, answer)
+	}
+	if len(f.calls) != 2 {
+		t.Errorf("%d calls", len(f.calls))
 	}
 }
 
@@ -276,12 +412,13 @@ func TestDialWithoutAGateway(t *testing.T) {
 // The store is closed when Serve has returned, so no operation may be under way
 // then.
 func TestServeWaitsForOperations(t *testing.T) {
-	f := &fake{slow: make(chan struct{}), begun: make(chan struct{})}
+	begun, slow := make(chan struct{}), make(chan struct{})
+	f := &fake{during: func(context.Context) { close(begun); <-slow }}
 	dir, stop := serve(t, f)
 	c := dial(t, dir)
 	answered := make(chan error, 1)
 	go func() { answered <- c.DeleteUser(context.Background(), "ann") }()
-	<-f.begun
+	<-begun
 	stopped := make(chan error, 1)
 	go func() { stopped <- stop() }()
 	select {
@@ -289,8 +426,48 @@ func TestServeWaitsForOperations(t *testing.T) {
 		t.Errorf("Serve returned in the middle of an operation: %v", err)
 	case <-time.After(50 * time.Millisecond):
 	}
-	close(f.slow)
+	close(slow)
 	if err := <-answered; err != nil {
 		t.Errorf("the operation of before the stop: %v", err)
 	}
+}
+
+// An import that would take longer than a stop is told to end, and waited for.
+func TestServeEndsImports(t *testing.T) {
+	var over atomic.Bool
+	begun := make(chan struct{})
+	f := &fake{err: context.Canceled, during: func(ctx context.Context) {
+		close(begun)
+		<-ctx.Done()
+		time.Sleep(100 * time.Millisecond) // one last hash
+		over.Store(true)
+	}}
+	dir, stop := serve(t, f)
+	c := dial(t, dir)
+	answered := make(chan error, 1)
+	go func() {
+		_, err := c.ImportUsers(context.Background(), adminsock.Import{})
+		answered <- err
+	}()
+	<-begun
+	if err := stop(); err != nil || !over.Load() {
+		t.Errorf("Serve returned %v, and the import has ended: %t", err, over.Load())
+	}
+	if err := <-answered; err == nil {
+		t.Error("the import that was cut off succeeded")
+	}
+}
+
+// Who interrupts the command ends what it asked for.
+func TestClientThatLeaves(t *testing.T) {
+	begun, ended := make(chan struct{}), make(chan struct{})
+	f := &fake{during: func(ctx context.Context) { close(begun); <-ctx.Done(); close(ended) }}
+	dir, _ := serve(t, f)
+	c := dial(t, dir)
+	ctx, leave := context.WithCancel(t.Context())
+	go func() { <-begun; leave() }()
+	if _, err := c.ImportDevices(ctx, adminsock.Import{}); err == nil {
+		t.Error("the interrupted import succeeded")
+	}
+	<-ended
 }

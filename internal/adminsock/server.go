@@ -2,13 +2,13 @@ package adminsock
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
@@ -50,11 +50,16 @@ func private(_, _ string, c syscall.RawConn) error {
 	return errors.Join(err, failed)
 }
 
-// Serve answers until ctx is done, and returns when the last answer is given:
-// the store may be closed then.
-func Serve(ctx context.Context, l net.Listener, a Accounts, logger *slog.Logger) error {
+// Serve answers until ctx is done, and returns when the last operation has ended:
+// the store may be closed then. An operation that is still under way after
+// stopTimeout, such as an import, is told to end; nothing of it is done then.
+func Serve(ctx context.Context, l net.Listener, a Admin, logger *slog.Logger) error {
+	requests, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer giveUp()
+	var running sync.RWMutex // each operation holds it for reading
 	srv := &http.Server{
-		Handler:           handler(a),
+		Handler:           unlessOver(requests, &running, handler(a)),
+		BaseContext:       func(net.Listener) context.Context { return requests },
 		ReadHeaderTimeout: 5 * time.Second,
 		ErrorLog:          slog.NewLogLogger(logger.With("event", "admin_socket").Handler(), slog.LevelDebug),
 	}
@@ -63,9 +68,13 @@ func Serve(ctx context.Context, l net.Listener, a Accounts, logger *slog.Logger)
 		defer close(ended)
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 		defer cancel()
-		if srv.Shutdown(grace) != nil {
+		err := srv.Shutdown(grace)
+		giveUp()
+		if err != nil {
 			_ = srv.Close()
 		}
+		running.Lock()
+		defer running.Unlock()
 	})
 	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		stop()
@@ -75,61 +84,14 @@ func Serve(ctx context.Context, l net.Listener, a Accounts, logger *slog.Logger)
 	return nil
 }
 
-type nameRequest struct {
-	Name     string `json:"name"`
-	Password string `json:"password,omitempty"`
-	Disabled bool   `json:"disabled,omitempty"`
-}
-
-// handler has one path for each operation: there is nothing to be gained from
-// more structure between two ends of one binary.
-func handler(a Accounts) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /user/add", operation(func(ctx context.Context, u NewUser) (any, error) {
-		return nil, a.AddUser(ctx, u)
-	}))
-	mux.HandleFunc("POST /user/list", operation(func(ctx context.Context, _ struct{}) (any, error) {
-		return a.ListUsers(ctx)
-	}))
-	mux.HandleFunc("POST /user/password", operation(func(ctx context.Context, r nameRequest) (any, error) {
-		return nil, a.SetUserPassword(ctx, r.Name, r.Password)
-	}))
-	mux.HandleFunc("POST /user/disabled", operation(func(ctx context.Context, r nameRequest) (any, error) {
-		return nil, a.SetUserDisabled(ctx, r.Name, r.Disabled)
-	}))
-	mux.HandleFunc("POST /user/delete", operation(func(ctx context.Context, r nameRequest) (any, error) {
-		return nil, a.DeleteUser(ctx, r.Name)
-	}))
-	return mux
-}
-
-// answer is the body of every answer: a result or an error.
-type answer struct {
-	Result  any          `json:"result,omitempty"`
-	Code    gateway.Code `json:"code,omitempty"`
-	Message string       `json:"message,omitempty"`
-}
-
-func operation[Req any](do func(context.Context, Req) (any, error)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		var req Req
-		var out answer
-		err := json.NewDecoder(http.MaxBytesReader(w, r.Body, gateway.MaxBodyBytes)).Decode(&req)
-		if err == nil {
-			ctx := gateway.WithOrigin(r.Context(), gateway.Origin{IP: "admin-socket"})
-			out.Result, err = do(ctx, req)
-		} else {
-			err = gateway.Errorf(gateway.CodeInvalidRequest, "the request could not be read")
+// unlessOver lets nothing begin once requests is done: a connection that was
+// accepted late may come to its request only then.
+func unlessOver(requests context.Context, running *sync.RWMutex, serve http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		running.RLock()
+		defer running.RUnlock()
+		if requests.Err() == nil {
+			serve.ServeHTTP(w, r)
 		}
-		if err != nil {
-			// The one who asks is the operator: the cause is theirs to see.
-			e := gateway.AsError(err)
-			out = answer{Code: e.Code, Message: e.Message}
-			if e.Code == gateway.CodeInternal {
-				out.Message = e.Error()
-			}
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(out) // a client that is gone gets nothing
-	}
+	})
 }

@@ -21,6 +21,7 @@ import (
 	"edgegw/internal/hub"
 	"edgegw/internal/memstore"
 	"edgegw/internal/telemetry"
+	"edgegw/internal/webhook"
 	"edgegw/internal/wsedge"
 )
 
@@ -53,7 +54,7 @@ type App struct {
 	volatile *memstore.Store
 	hub      *hub.Hub
 	accounts *accounts.Service
-	tokens   keys
+	webhook  *webhook.Sender // nil without reset_webhook
 	api      *httpapi.API
 
 	main, scrape, admin net.Listener
@@ -78,10 +79,10 @@ func (a *App) open(ctx context.Context, deps Deps) error {
 	if err := a.openStores(deps); err != nil {
 		return err
 	}
-	if err := a.openAccounts(ctx); err != nil {
+	if err := a.openHistory(); err != nil {
 		return err
 	}
-	if err := a.openHistory(); err != nil {
+	if err := a.openAccounts(ctx); err != nil {
 		return err
 	}
 	if err := a.openAPI(); err != nil {
@@ -104,10 +105,20 @@ func (a *App) taskList() []task {
 			ready()
 			return a.hub.Run(ctx)
 		}},
+		{name: "accounts", run: func(ctx context.Context, ready func()) error {
+			ready()
+			return a.accounts.Run(ctx)
+		}},
 		{name: "admin socket", run: func(ctx context.Context, ready func()) error {
 			ready()
-			return adminsock.Serve(ctx, a.admin, adminsock.Direct{Service: a.accounts}, a.logger)
+			return adminsock.Serve(ctx, a.admin, direct(a.accounts, a.cfg), a.logger)
 		}},
+	}
+	if a.webhook != nil {
+		list = append(list, task{name: "webhook", run: func(ctx context.Context, ready func()) error {
+			ready()
+			return a.webhook.Run(ctx)
+		}})
 	}
 	if a.scrape != nil {
 		list = append(list, task{name: "metrics", run: func(ctx context.Context, ready func()) error {

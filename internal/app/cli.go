@@ -3,9 +3,7 @@ package app
 import (
 	"context"
 	"errors"
-	"io"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -16,14 +14,13 @@ import (
 	"edgegw/internal/clock"
 	"edgegw/internal/config"
 	"edgegw/internal/gateway"
-	"edgegw/internal/password"
 )
 
 // OpenAccounts gives the command line the accounts of cfg: those of the running
 // gateway through its admin socket, or else those in the store of one that does
 // not run. Without a store there is only something to do for the first account:
 // create makes one. done has to be called at the end.
-func OpenAccounts(ctx context.Context, cfg *config.Config, create bool) (a adminsock.Accounts, done func() error, err error) {
+func OpenAccounts(ctx context.Context, cfg *config.Config, create bool) (a adminsock.Admin, done func() error, err error) {
 	client, dialErr := adminsock.Dial(ctx, cfg.DataDir)
 	if dialErr == nil {
 		return client, func() error { return nil }, nil
@@ -50,7 +47,12 @@ func OpenAccounts(ctx context.Context, cfg *config.Config, create bool) (a admin
 	if err != nil {
 		return nil, nil, errors.Join(err, identity.Close())
 	}
-	return adminsock.Direct{Service: service}, identity.Close, nil
+	return direct(service, cfg), identity.Close, nil
+}
+
+// direct is what the admin socket and the command line work on.
+func direct(s *accounts.Service, cfg *config.Config) adminsock.Direct {
+	return adminsock.Direct{Service: s, LongestTTL: max(cfg.AccessTTL, cfg.DeviceAccessTTL)}
 }
 
 func offlineAccounts(cfg *config.Config, identity *boltstore.Identity) (*accounts.Service, error) {
@@ -58,17 +60,17 @@ func offlineAccounts(cfg *config.Config, identity *boltstore.Identity) (*account
 	if err != nil {
 		return nil, err
 	}
-	tokens, err := openKeys(cfg, c)
+	ring, err := keyFile{cfg}.Load()
 	if err != nil {
 		return nil, err
 	}
-	hasher, err := newHasher(cfg, c, nil)
+	o, err := accountsOptions(cfg, identity, c, ring, nil)
 	if err != nil {
 		return nil, err
 	}
-	return accounts.New(accounts.Options{
-		Store: identityStore{identity}, Hasher: hasher, Policy: password.Policy{MinLength: cfg.PasswordMinLength},
-		Tokens: tokens.Authority, AccessTTL: cfg.AccessTTL, DefaultGrants: cfg.DefaultGrants,
-		Now: c.Now, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
-	})
+	service, err := accounts.New(o)
+	if err != nil {
+		return nil, err
+	}
+	return service, service.UseRing(context.Background(), ring)
 }

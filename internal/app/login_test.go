@@ -16,9 +16,7 @@ func TestLogin(t *testing.T) {
 	g := gatewaytest.Start(t)
 	g.AddUser("ann", "", "plant.*:r")
 	g.AddUser("gone", "")
-	if err := g.Admin().SetUserDisabled(t.Context(), "gone", true); err != nil {
-		t.Fatal(err)
-	}
+	g.Disable("gone", true)
 	type body = map[string]any
 	right := gatewaytest.Password
 	tests := []struct {
@@ -38,7 +36,8 @@ func TestLogin(t *testing.T) {
 		{"bad name", body{"username": "nobody", "password": right}, 401, gateway.CodeInvalidCredentials},
 		{"bad name, disabled", body{"username": "gone", "password": right}, 401, gateway.CodeInvalidCredentials},
 		{"bad name, out of shape", body{"username": canary + "!", "password": right}, 401, gateway.CodeInvalidCredentials},
-		{"bad name, missing", body{"password": right}, 401, gateway.CodeInvalidCredentials},
+		{"bad name, empty", body{"username": "", "password": right}, 401, gateway.CodeInvalidCredentials},
+		{"bad name, missing", body{"password": right}, 400, gateway.CodeInvalidRequest},
 		{"bad room, out of shape", body{"username": "ann", "password": right, "room": "../" + canary}, 400, gateway.CodeInvalidRequest},
 		{"bad room without a grant", body{"username": "ann", "password": right, "room": "office"}, 403, gateway.CodeForbidden},
 		{"bad room and password", body{"username": "ann", "password": canary, "room": "office"}, 401, gateway.CodeInvalidCredentials},
@@ -65,9 +64,7 @@ func TestRefusedLoginsAreLogged(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	g.AddUser("gone", "")
-	if err := g.Admin().SetUserDisabled(t.Context(), "gone", true); err != nil {
-		t.Fatal(err)
-	}
+	g.Disable("gone", true)
 	for name, reason := range map[string]string{
 		"admin": "wrong_password", "nobody": "unknown_account", "gone": "disabled_account", canary + "!": "malformed_name",
 	} {
@@ -118,9 +115,7 @@ func TestTokens(t *testing.T) {
 	g := gatewaytest.Start(t)
 	g.AddUser("ann", "", "plant.*:rw")
 	g.AddUser("off", "")
-	if err := g.Admin().SetUserDisabled(t.Context(), "off", true); err != nil {
-		t.Fatal(err)
-	}
+	g.Disable("off", true)
 	now := time.Now().Unix()
 	claims := func(more string, exp int64) string {
 		e, _ := json.Marshal(exp)
@@ -201,9 +196,7 @@ func TestAccountEndsAfterTheTokenWasIssued(t *testing.T) {
 	g.AddUser("bob", "")
 	ann, bob := g.Login("ann"), g.Login("bob")
 	admin := g.Admin()
-	if err := admin.SetUserDisabled(t.Context(), "ann", true); err != nil {
-		t.Fatal(err)
-	}
+	g.Disable("ann", true)
 	if err := admin.DeleteUser(t.Context(), "bob"); err != nil {
 		t.Fatal(err)
 	}
@@ -215,11 +208,12 @@ func TestAccountEndsAfterTheTokenWasIssued(t *testing.T) {
 			t.Errorf("handshake: %d", a.Status)
 		}
 	}
-	if err := admin.SetUserDisabled(t.Context(), "ann", false); err != nil {
-		t.Fatal(err)
+	g.Disable("ann", false)
+	if a := g.Do("GET", "/auth/me", ann, nil); a.Status != 401 {
+		t.Errorf("enabled again: %d; the session ended for good", a.Status)
 	}
-	if a := g.Do("GET", "/auth/me", ann, nil); a.Status != 200 {
-		t.Errorf("enabled again: %d", a.Status)
+	if a := g.Do("GET", "/auth/me", g.Token("ann"), nil); a.Status != 200 {
+		t.Errorf("enabled again, a token of another service: %d", a.Status)
 	}
 	for _, reason := range []string{"account_disabled", "account_gone"} {
 		if !strings.Contains(g.Log(), `"reason":"`+reason+`"`) {

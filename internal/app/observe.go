@@ -28,7 +28,7 @@ const lowDiskBytes = 64 << 20
 func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
 	return telemetry.NewLogger(w, telemetry.LogOptions{
 		Format: string(cfg.LogFormat), Level: cfg.LogLevel,
-		Limited:   []string{"login", "token_refused", "ws_refused", "ws_opened", "ws_closed"},
+		Limited:   []string{"login", "token_refused", "ws_refused", "ws_opened", "ws_closed", "account_locked", "webhook_dropped", "webhook_retried"},
 		PerSecond: limitedLines,
 	})
 }
@@ -100,6 +100,13 @@ func (a *App) observe() {
 	m.StoreSize.With("identity").Follow(a.identity.SizeBytes)
 	m.StoreSize.With("history").Follow(a.history.SizeBytes)
 	m.DiskFree.Follow(a.diskFree)
+	m.LegacyHashes.Follow(func() int64 { return int64(a.accounts.Stats().Legacy) })
+	m.Devices.With(telemetry.DeviceConnected).Follow(func() int64 { return int64(a.hub.LiveDevices()) })
+	m.Devices.With(telemetry.DeviceNever).Follow(func() int64 { return int64(a.accounts.Stats().DevicesNever) })
+	m.Devices.With(telemetry.DeviceOffline).Follow(func() int64 {
+		st := a.accounts.Stats()
+		return int64(max(0, st.Devices-st.DevicesNever-a.hub.LiveDevices()))
+	})
 	m.ClockState.Follow(func() int64 { return a.clock.State().Level() })
 }
 

@@ -181,7 +181,7 @@ func TestOpenAccounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	users, err := accounts.ListUsers(t.Context())
-	if err = errors.Join(err, done()); err != nil || len(users) != 1 || users[0].Name != "admin" {
+	if err = errors.Join(err, done()); err != nil || len(users.Users) != 1 || users.Users[0].Name != "admin" {
 		t.Errorf("through the socket: %v %v", users, err)
 	}
 	// With the socket gone the store is still locked: it says so.
@@ -199,7 +199,7 @@ func TestOpenAccounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	users, err = accounts.ListUsers(t.Context())
-	if err = errors.Join(err, done()); err != nil || len(users) != 1 {
+	if err = errors.Join(err, done()); err != nil || len(users.Users) != 1 {
 		t.Errorf("on the closed store: %v %v", users, err)
 	}
 }

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,12 +10,9 @@ import (
 	"edgegw/internal/accounts"
 	"edgegw/internal/boltstore"
 	"edgegw/internal/clock"
-	"edgegw/internal/config"
 	"edgegw/internal/gateway"
 	"edgegw/internal/hub"
 	"edgegw/internal/memstore"
-	"edgegw/internal/password"
-	"edgegw/internal/token"
 )
 
 var (
@@ -25,6 +21,7 @@ var (
 	_ accounts.Store = identityStore{}
 	_ accounts.Tx    = (*boltstore.IdentityTx)(nil)
 	_ hub.Clock      = (*clock.Clock)(nil)
+	_ accounts.Live  = (*hub.Hub)(nil)
 )
 
 // identityFile is the name of the identity store in the data folder.
@@ -39,12 +36,6 @@ func (s identityStore) View(f func(accounts.Tx) error) error {
 
 func (s identityStore) Update(f func(accounts.Tx) error) error {
 	return s.Identity.Update(func(tx *boltstore.IdentityTx) error { return f(tx) })
-}
-
-// keys is where tokens are made and checked.
-type keys struct {
-	*token.Authority
-	exposed bool // the key file can be read by everyone
 }
 
 // openStores opens the identity store and sets the clock going.
@@ -143,86 +134,6 @@ func (a *App) hubOptions() hub.Options {
 			PingInterval: c.PingInterval, WriteTimeout: writeTimeout,
 		},
 	}
-}
-
-func (a *App) openAccounts(ctx context.Context) error {
-	var err error
-	if a.tokens, err = openKeys(a.cfg, a.clock); err != nil {
-		return err
-	}
-	if a.tokens.exposed {
-		a.logger.Warn("the file with the signing key can be read by every user of this machine; run chmod 600 on it",
-			"event", "key_exposed")
-	}
-	hasher, err := newHasher(a.cfg, a.clock, a.metrics.Argon2Duration.ObserveDuration)
-	if err != nil {
-		return err
-	}
-	a.metrics.Argon2Queue.Follow(func() int64 { return int64(hasher.Waiting()) })
-	a.accounts, err = accounts.New(accounts.Options{
-		Store: identityStore{a.identity}, Hasher: hasher, Policy: password.Policy{MinLength: a.cfg.PasswordMinLength},
-		Tokens: a.tokens.Authority, AccessTTL: a.cfg.AccessTTL, DefaultGrants: a.cfg.DefaultGrants,
-		Now: a.clock.Now, Logger: a.logger,
-		Observe: accounts.Observe{
-			Login:   func(result string) { a.metrics.Logins.Inc(result) },
-			Refused: func(r token.Reason) { a.metrics.TokenRejections.Inc(string(r)) },
-		},
-	})
-	if err != nil {
-		return err
-	}
-	return a.ensureAdmin(ctx)
-}
-
-func newHasher(cfg *config.Config, c *clock.Clock, observe func(time.Duration)) (*password.Hasher, error) {
-	return password.New(password.Options{
-		Params:      password.Params{MemoryKiB: cfg.Argon2MemoryKiB, Time: cfg.Argon2Time, Threads: cfg.Argon2Threads},
-		Concurrency: cfg.Argon2Concurrency, Now: c.Now, Observe: observe,
-	})
-}
-
-func openKeys(cfg *config.Config, c *clock.Clock) (k keys, err error) {
-	var ring *token.KeyRing
-	switch {
-	case cfg.JWTKeysFile != "":
-		ring, err = token.LoadKeysFile(cfg.JWTKeysFile)
-	default:
-		path := cfg.JWTSecretFile
-		if path == "" {
-			path = filepath.Join(cfg.DataDir, "jwt-secret")
-			if _, err := token.EnsureSecretFile(path); err != nil {
-				return k, fmt.Errorf("making the signing secret: %w", err)
-			}
-		}
-		ring, err = token.LoadSecretFile(path)
-	}
-	if err != nil {
-		return k, fmt.Errorf("signing key: %w", err)
-	}
-	k.exposed = ring.Exposed()
-	k.Authority, err = token.New(token.Options{Ring: ring, Issuer: cfg.JWTIssuer, Audience: cfg.JWTAudience, Now: c.Now})
-	return k, err
-}
-
-// ensureAdmin makes an administrator from admin_password_file when there is
-// none. The file is read only then: it may be gone later.
-func (a *App) ensureAdmin(ctx context.Context) error {
-	if a.accounts.HasAdmin() {
-		return nil
-	}
-	if a.cfg.AdminPasswordFile == "" {
-		a.logger.Warn("there is no administrator: run `edgegw user add NAME --role admin`, or start with admin_password_file",
-			"event", "setup_required")
-		return nil
-	}
-	secret, err := readSecret(a.cfg.AdminPasswordFile)
-	if err != nil {
-		return fmt.Errorf("admin_password_file: %w", err)
-	}
-	if _, err := a.accounts.EnsureAdmin(ctx, secret); err != nil {
-		return fmt.Errorf("admin_password_file %s: %w", a.cfg.AdminPasswordFile, err)
-	}
-	return nil
 }
 
 // readSecret reads a file less one trailing newline; no path is no secret.

@@ -88,3 +88,12 @@ func (d *decoder) bytes() []byte {
 	d.b = d.b[n:]
 	return b
 }
+
+// array copies a part of the value that has a fixed size.
+func (d *decoder) array(dst []byte) {
+	if len(dst) > len(d.b) {
+		d.b, d.bad = nil, true
+		return
+	}
+	d.b = d.b[copy(dst, d.b):]
+}

@@ -17,8 +17,6 @@ import (
 // maxGroup is how many changes share one commit at most.
 const maxGroup = 256
 
-var bucketAccounts = []byte("accounts")
-
 // IdentityOptions says how OpenIdentity works. Path and Now are needed.
 type IdentityOptions struct {
 	Path string
@@ -29,6 +27,9 @@ type IdentityOptions struct {
 	// failed. The process then has to end.
 	Failed   func(error)
 	Observer Observer
+	// AuditEvents is how many events each of the audit's two rings keeps,
+	// those that come with everyday use and the others; 0 is 10,000.
+	AuditEvents int
 
 	// open stands in for os.OpenFile in tests.
 	open func(string, int, os.FileMode) (*os.File, error)
@@ -66,9 +67,12 @@ func OpenIdentity(opts IdentityOptions) (*Identity, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
+	if opts.AuditEvents <= 0 {
+		opts.AuditEvents = defaultAuditEvents
+	}
 	db, err := openStore(storeFile{
 		path:      opts.Path,
-		schema:    schema{kind: "identity", first: createIdentity},
+		schema:    identitySchema(),
 		mapBytes:  32 << 20,
 		growBytes: 256 << 10,
 		open:      opts.open,
@@ -85,11 +89,6 @@ func OpenIdentity(opts IdentityOptions) (*Identity, error) {
 		return nil, errors.Join(refusePath(opts.Path, err), db.Close())
 	}
 	return s, nil
-}
-
-func createIdentity(tx *bolt.Tx) error {
-	_, err := tx.CreateBucket(bucketAccounts)
-	return err
 }
 
 // Close waits for the transactions at hand and closes the file.
@@ -110,17 +109,22 @@ func (s *Identity) SizeBytes() int64 { return s.size.Load() }
 func (s *Identity) View(fn func(*IdentityTx) error) error {
 	return guard(s.opts.Path, func() error {
 		return s.db.View(func(tx *bolt.Tx) error {
-			return fn(&IdentityTx{tx: tx, path: s.opts.Path, readOnly: true})
+			return fn(s.within(tx))
 		})
 	})
 }
 
+func (s *Identity) within(tx *bolt.Tx) *IdentityTx {
+	return &IdentityTx{tx: tx, path: s.opts.Path, ringEvents: uint64(s.opts.AuditEvents)}
+}
+
 // Update runs fn and returns when what it wrote is on disk. Updates that are
 // called at the same time share a commit, one after the other seeing what those
-// before wrote. fn runs once, on any of the callers' goroutines; when it returns
-// an error or panics, nothing of it is kept and the others go on. Update returns
-// fn's error, CodeUnavailable after Close or a failed commit, or the failure of
-// the commit as CodeInternal: what is then on the disk is not known.
+// before wrote; who writes nothing causes none. fn runs once, on any of the
+// callers' goroutines; when it returns an error or panics, nothing of it is kept
+// and the others go on. Update returns fn's error, CodeUnavailable after Close or
+// a failed commit, or the failure of the commit as CodeInternal: what is then on
+// the disk is not known.
 func (s *Identity) Update(fn func(*IdentityTx) error) error {
 	c := &change{fn: fn, done: make(chan struct{})}
 	s.mu.Lock()
@@ -177,20 +181,21 @@ func (s *Identity) commitGroup(group []*change) {
 func (s *Identity) commitAll(group []*change) error {
 	started := s.opts.Now()
 	var written int64
-	kept := 0
+	wrote := 0
 	err := guard(s.opts.Path, func() (err error) {
 		written, err = updateFile(s.db, &s.size, func(tx *bolt.Tx) error {
 			for _, c := range group {
-				ours := &IdentityTx{tx: tx, path: s.opts.Path}
-				if c.err = runChange(c.fn, ours); c.err != nil {
+				ours := s.within(tx)
+				ours.own = &overlay{}
+				if c.err = runChange(c.fn, ours); c.err != nil || !ours.own.wrote() {
 					continue
 				}
-				if err := ours.apply(); err != nil {
+				if err := ours.own.apply(tx); err != nil {
 					return err
 				}
-				kept++
+				wrote++
 			}
-			if kept == 0 {
+			if wrote == 0 {
 				return errNothing
 			}
 			return nil
@@ -209,7 +214,7 @@ func (s *Identity) commitAll(group []*change) error {
 		return s.err
 	}
 	if s.opts.Observer.Commit != nil {
-		s.opts.Observer.Commit(s.opts.Now().Sub(started), kept, written)
+		s.opts.Observer.Commit(s.opts.Now().Sub(started), wrote, written)
 	}
 	return nil
 }
@@ -224,5 +229,8 @@ func runChange(fn func(*IdentityTx) error, tx *IdentityTx) (err error) {
 			err = gateway.Wrap("boltstore.Update", fmt.Errorf("panic: %v", p))
 		}
 	}()
-	return fn(tx)
+	if err := fn(tx); err != nil {
+		return err
+	}
+	return tx.finish()
 }

@@ -62,6 +62,8 @@ func TestAccountsRoundTrip(t *testing.T) {
 		Name: "ada@site", Kind: gateway.KindDevice, Role: gateway.RoleAdmin, Disabled: true,
 		Grants:       gateway.Grants{{Pattern: "plant.*", Rights: gateway.RightRead}, {Pattern: "*", Rights: 3}},
 		PasswordHash: "$argon2id$v=19$m=8192,t=1,p=1$c2FsdA$aGFzaA", Created: 1_700_000_000_123,
+		ResetRequested: 1_700_000_000_124, Room: "plant.7", Seen: 1_700_000_000_125,
+		Keys: []gateway.DeviceKey{{Hash: gateway.KeyHash{1, 31: 2}}, {Hash: gateway.KeyHash{3}, Expires: 1_700_000_000_126}},
 	}
 	s := openIdentity(t, "", nil)
 	path := s.opts.Path
@@ -189,14 +191,14 @@ func TestGroupsAreBounded(t *testing.T) {
 	s := openIdentity(t, "", func(o *IdentityOptions) {
 		o.Observer.Commit = func(_ time.Duration, records int, _ int64) { groups = append(groups, records) }
 	})
-	for range maxGroup + 10 {
-		s.waiting = append(s.waiting, &change{fn: put(account("a")), done: make(chan struct{})})
+	for i := range maxGroup + 10 {
+		s.waiting = append(s.waiting, &change{fn: put(account(fmt.Sprint(i))), done: make(chan struct{})})
 	}
 	if err := s.Update(put(account("last"))); err != nil {
 		t.Fatal(err)
 	}
-	if got := names(t, s); got != "a last" || s.waiting != nil {
-		t.Errorf("stored %q with %d waiting", got, len(s.waiting))
+	if got := strings.Fields(names(t, s)); len(got) != maxGroup+11 || s.waiting != nil {
+		t.Errorf("stored %d accounts with %d waiting", len(got), len(s.waiting))
 	}
 	if len(groups) != 2 || groups[0] != maxGroup || groups[1] != 11 {
 		t.Errorf("groups of %v", groups)
@@ -221,16 +223,75 @@ func TestRefusedUpdateWritesNothing(t *testing.T) {
 func TestViewCannotWrite(t *testing.T) {
 	s := openIdentity(t, "", nil)
 	for name, write := range map[string]func(*IdentityTx) error{
-		"PutAccount":    put(account("a")),
-		"DeleteAccount": func(tx *IdentityTx) error { return tx.DeleteAccount("a") },
-		"SetClockFloor": func(tx *IdentityTx) error { return tx.SetClockFloor(1) },
+		"PutAccount":     put(account("a")),
+		"DeleteAccount":  func(tx *IdentityTx) error { return tx.DeleteAccount("a") },
+		"PutSession":     func(tx *IdentityTx) error { return tx.PutSession(gateway.Session{Account: "a", ID: "s"}) },
+		"DeleteSession":  func(tx *IdentityTx) error { return tx.DeleteSession("a", "s") },
+		"PutReset":       func(tx *IdentityTx) error { return tx.PutReset(gateway.Reset{Account: "a"}) },
+		"DeleteReset":    func(tx *IdentityTx) error { return tx.DeleteReset(gateway.ResetHash{}) },
+		"AddEvent":       func(tx *IdentityTx) error { return tx.AddEvent(gateway.AuditEvent{}) },
+		"PurgeEvents":    func(tx *IdentityTx) error { return tx.PurgeEvents(1) },
+		"PutSigningKeys": func(tx *IdentityTx) error { return tx.PutSigningKeys(nil) },
+		"SetClockFloor":  func(tx *IdentityTx) error { return tx.SetClockFloor(1) },
 	} {
 		if err := s.View(write); gateway.CodeOf(err) != gateway.CodeInternal {
 			t.Errorf("%s in a View = %v", name, err)
 		}
 	}
-	if err := s.Update(put(gateway.Account{})); gateway.CodeOf(err) != gateway.CodeInternal {
-		t.Errorf("PutAccount without a name = %v", err)
+}
+
+func TestNonsenseIsRefused(t *testing.T) {
+	s := openIdentity(t, "", nil)
+	long := gateway.SessionID(strings.Repeat("x", bolt.MaxKeySize))
+	for name, write := range map[string]func(*IdentityTx) error{
+		"an account without a name":      put(gateway.Account{}),
+		"a session without an account":   func(tx *IdentityTx) error { return tx.PutSession(gateway.Session{ID: "s"}) },
+		"a session without an id":        func(tx *IdentityTx) error { return tx.PutSession(gateway.Session{Account: "a"}) },
+		"a session of another's account": func(tx *IdentityTx) error { return tx.PutSession(gateway.Session{Account: "a\x00b", ID: "s"}) },
+		"an id that no key can hold":     func(tx *IdentityTx) error { return tx.PutSession(gateway.Session{Account: "a", ID: long}) },
+	} {
+		if err := s.Update(write); gateway.CodeOf(err) != gateway.CodeInternal {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := s.Update(put(account("a"))); err != nil {
+		t.Errorf("after all that: %v", err)
+	}
+}
+
+// TestNothingWrittenCommitsNothing has changes that leave everything as it is.
+func TestNothingWrittenCommitsNothing(t *testing.T) {
+	commits := 0
+	s := openIdentity(t, "", func(o *IdentityOptions) {
+		o.Observer.Commit = func(time.Duration, int, int64) { commits++ }
+	})
+	session := gateway.Session{Account: "a", ID: "s", Counter: 1}
+	err := s.Update(func(tx *IdentityTx) error {
+		return errors.Join(tx.PutAccount(account("a")), tx.PutSession(session), tx.AddEvent(gateway.AuditEvent{TS: 5}))
+	})
+	if err != nil || commits != 1 {
+		t.Fatalf("%d commits, %v", commits, err)
+	}
+	refused := errors.New("no")
+	idle := []func(*IdentityTx) error{
+		func(*IdentityTx) error { return nil },
+		func(tx *IdentityTx) error { return errors.Join(tx.PutAccount(account("a")), tx.PutSession(session)) },
+		func(tx *IdentityTx) error { return errors.Join(tx.DeleteAccount("b"), tx.DeleteSession("a", "t")) },
+		func(tx *IdentityTx) error { return errors.Join(tx.DeleteReset(gateway.ResetHash{}), tx.PurgeEvents(5)) },
+		func(tx *IdentityTx) error { return errors.Join(tx.PutAccount(account("c")), refused) },
+	}
+	var group []*change
+	for _, fn := range idle {
+		group = append(group, &change{fn: fn, done: make(chan struct{})})
+	}
+	s.commitGroup(group)
+	for i, c := range group {
+		if want := i == 4; errors.Is(c.err, refused) != want || !want && c.err != nil {
+			t.Errorf("change %d = %v", i, c.err)
+		}
+	}
+	if commits != 1 {
+		t.Errorf("%d commits for nothing", commits-1)
 	}
 }
 
@@ -241,7 +302,7 @@ func TestDamagedAccount(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.db.Update(func(tx *bolt.Tx) error { return harm(t, tx, []byte("b"), bucketAccounts) }); err != nil {
+	if err := s.db.Update(func(tx *bolt.Tx) error { return harm(t, tx, []byte("b"), buckets[binAccounts]) }); err != nil {
 		t.Fatal(err)
 	}
 	seen := 0

@@ -18,7 +18,7 @@ import (
 	"edgegw/internal/storetest"
 )
 
-// killEnv names the file that a child process of TestKillNine works on.
+// killEnv names the file that the child process of a test works on.
 const killEnv = "EDGEGW_TEST_KILL_STORE"
 
 // TestKillNine kills a writing process several times and compares what it had
@@ -32,7 +32,7 @@ func TestKillNine(t *testing.T) {
 	ledger := make(map[string]string) // room/seq → payload
 	epochs := make(map[gateway.Epoch]bool)
 	for round := range 6 {
-		acked := runAndKill(t, path, time.Duration(60+40*round)*time.Millisecond)
+		acked := runAndKill(t, "TestKillNine", path, time.Duration(60+40*round)*time.Millisecond)
 		for _, line := range acked {
 			where, payload, _ := strings.Cut(line, " ")
 			if old, twice := ledger[where]; twice {
@@ -78,8 +78,8 @@ func checkLedger(t *testing.T, h *History, ledger map[string]string) {
 	}
 }
 
-func startSelf(path string, command ...string) (*exec.Cmd, io.Reader, error) {
-	cmd := exec.Command(command[0], append(command[1:], "-test.run=^TestKillNine$")...)
+func startSelf(test, path string, command ...string) (*exec.Cmd, io.Reader, error) {
+	cmd := exec.Command(command[0], append(command[1:], "-test.run=^"+test+"$")...)
 	cmd.Env = append(os.Environ(), killEnv+"="+path)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -88,12 +88,13 @@ func startSelf(path string, command ...string) (*exec.Cmd, io.Reader, error) {
 	return cmd, out, cmd.Start()
 }
 
-// runAndKill returns the whole lines that the child wrote before it was killed.
-func runAndKill(t *testing.T, path string, after time.Duration) []string {
-	cmd, out, err := startSelf(path, os.Args[0])
+// runAndKill runs the test in a process of its own, and returns the whole lines
+// that the child wrote before it was killed.
+func runAndKill(t *testing.T, test, path string, after time.Duration) []string {
+	cmd, out, err := startSelf(test, path, os.Args[0])
 	if errors.Is(err, syscall.ENOEXEC) {
 		// An ARM binary under an emulator that the kernel does not know.
-		cmd, out, err = startSelf(path, "qemu-arm-static", "-cpu", "arm1176", os.Args[0])
+		cmd, out, err = startSelf(test, path, "qemu-arm-static", "-cpu", "arm1176", os.Args[0])
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -50,6 +50,9 @@ type Options struct {
 	Wall func() time.Time
 	// Boot is the time since boot. It never jumps and counts suspends.
 	Boot func() time.Duration
+	// BootID names this run of the machine, or is 0 when that is not known.
+	// Readings of Boot can be compared only under the same BootID.
+	BootID uint64
 	// Synced reports whether the wall clock is synchronised now.
 	Synced func() bool
 }
@@ -59,6 +62,7 @@ type Clock struct {
 	// Fixed after construction.
 	wall     func() time.Time
 	boot     func() time.Duration
+	bootID   uint64
 	isSynced func() bool
 	floored  bool
 
@@ -72,7 +76,7 @@ type Clock struct {
 // New starts logical time at the later of the floor and the wall clock. All
 // sources of o must be set.
 func New(o Options) *Clock {
-	c := &Clock{wall: o.Wall, boot: o.Boot, isSynced: o.Synced, floored: !o.Floor.Before(Earliest())}
+	c := &Clock{wall: o.Wall, boot: o.Boot, bootID: o.BootID, isSynced: o.Synced, floored: !o.Floor.Before(Earliest())}
 	start := o.Wall().UnixNano()
 	// The zero time has no defined UnixNano, so that it must not be asked.
 	if !o.Floor.IsZero() {
@@ -91,6 +95,17 @@ func (c *Clock) NowMS() int64 { return c.nanos() / int64(time.Millisecond) }
 
 // Since is the logical time that has passed since t.
 func (c *Clock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
+
+// Boot is time that no calendar can falsify: the run of the machine and how long
+// it has lasted. Logical time follows a wall clock that jumps ahead, so that
+// everything with an expiry ends at once; what was noted in the same run shows by
+// its age here that it is young, and may live on. It outlasts restarts of the
+// process, not of the machine.
+//
+// An id of 0 is a run that nobody can name: it equals no other, not even 0. A
+// moment that was noted under the same id and lies ahead of elapsed is none to
+// trust either; containers can be given a time since boot of their own.
+func (c *Clock) Boot() (id uint64, elapsed time.Duration) { return c.bootID, c.boot() }
 
 func (c *Clock) nanos() int64 {
 	// The wall is read first. The other way round, a goroutine that is

@@ -192,6 +192,34 @@ func TestSystem(t *testing.T) {
 	}
 }
 
+// TestBoot has the wall clock jump, which the time since boot must not notice.
+func TestBoot(t *testing.T) {
+	m := &machine{}
+	m.set(noon)
+	m.boot.Store(int64(17 * time.Second))
+	o := m.options(noon.Add(time.Hour))
+	o.BootID = 42
+	c := clock.New(o)
+	m.run(3 * time.Second)
+	m.set(noon.AddDate(10, 0, 0))
+	c.Now()
+	if id, elapsed := c.Boot(); id != 42 || elapsed != 20*time.Second {
+		t.Errorf("got run %d, %v; want 42, 20s", id, elapsed)
+	}
+}
+
+// TestSystemBoot: a second clock of the machine is what a restarted process has.
+func TestSystemBoot(t *testing.T) {
+	before, early := clock.New(clock.System(time.Time{})).Boot()
+	after, late := clock.New(clock.System(noon)).Boot()
+	if before == 0 || before != after {
+		t.Errorf("the run of the machine was %x, then %x", before, after)
+	}
+	if early <= 0 || late < early || late-early > time.Minute {
+		t.Errorf("the time since boot was %v, then %v", early, late)
+	}
+}
+
 func BenchmarkNow(b *testing.B) {
 	c := clock.New(clock.System(time.Time{}))
 	b.ReportAllocs()

@@ -1,6 +1,9 @@
 package clock
 
 import (
+	"bytes"
+	"hash/fnv"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -15,7 +18,27 @@ import (
 // synchronised.
 func System(floor time.Time) Options {
 	b := newBootTime()
-	return Options{Floor: floor, Wall: time.Now, Boot: b.elapsed, Synced: kernelSynced}
+	return Options{Floor: floor, Wall: time.Now, Boot: b.elapsed, BootID: b.id(bootIDFile), Synced: kernelSynced}
+}
+
+// bootIDFile holds 128 random bits that the kernel draws when it starts, as a
+// UUID; random(4).
+const bootIDFile = "/proc/sys/kernel/random/boot_id"
+
+// id gives a hash of the kernel's id of this run of the machine, or 0 when there
+// is none, or no time since boot that would go with it.
+func (b *bootTime) id(name string) uint64 {
+	if b.first == 0 { // elapsed counts from the start of the process
+		return 0
+	}
+	id, err := os.ReadFile(name)
+	id = bytes.TrimSpace(id)
+	if err != nil || len(id) != len("00000000-0000-0000-0000-000000000000") {
+		return 0
+	}
+	h := fnv.New64a()
+	h.Write(id)
+	return h.Sum64()
 }
 
 func kernelSynced() bool {

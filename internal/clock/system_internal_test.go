@@ -1,6 +1,8 @@
 package clock
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -58,5 +60,32 @@ func TestBootTimeFollowsTheKernel(t *testing.T) {
 	}
 	if b.checked.Load() < 0 {
 		t.Error("the kernel was not asked")
+	}
+}
+
+func TestBootID(t *testing.T) {
+	write := func(text string) string {
+		name := filepath.Join(t.TempDir(), "boot_id")
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	b := &bootTime{first: time.Second}
+	first := b.id(write("1d4a37c5-7f3b-4a51-9d6b-1c0d3e7a9b11\n"))
+	again := b.id(write("1d4a37c5-7f3b-4a51-9d6b-1c0d3e7a9b11"))
+	other := b.id(write("1d4a37c5-7f3b-4a51-9d6b-1c0d3e7a9b12\n"))
+	if first == 0 || first != again || first == other {
+		t.Errorf("got %x, %x and for another run %x", first, again, other)
+	}
+	if got := (&bootTime{}).id(write("1d4a37c5-7f3b-4a51-9d6b-1c0d3e7a9b11\n")); got != 0 {
+		t.Errorf("without a time since boot: got %x, want 0", got)
+	}
+	for name, file := range map[string]string{
+		"bad no file": filepath.Join(t.TempDir(), "none"), "bad empty": write(""), "bad line end alone": write("\n"), "bad no UUID": write("unknown\n"),
+	} {
+		if got := b.id(file); got != 0 {
+			t.Errorf("%s: got %x, want 0", name, got)
+		}
 	}
 }

@@ -53,13 +53,28 @@ type Config struct {
 	JWTKeysFile   string
 	JWTIssuer     string
 	JWTAudience   string
-	AccessTTL     time.Duration
+	// The lifetimes of people's tokens and of devices'. A refresh token lives
+	// at least as long as the access token that it came with.
+	AccessTTL        time.Duration
+	DeviceAccessTTL  time.Duration
+	RefreshTTL       time.Duration
+	DeviceRefreshTTL time.Duration
 
 	Argon2MemoryKiB   uint32
 	Argon2Time        uint32
 	Argon2Threads     uint8
 	Argon2Concurrency int
 	PasswordMinLength int
+
+	// In the next two, attempts a minute, 0 is no limit.
+	LoginRatePerIP      int
+	LoginRatePerAccount int
+	// LockoutThreshold is failures in a row; 0 is no lock.
+	LockoutThreshold int
+	LockoutDuration  time.Duration
+	// ResetWebhook is an http or https URL, or "". Its path and query may
+	// hold a secret, so that only its scheme and host may be shown.
+	ResetWebhook string
 
 	MaxConnections int
 	// In the next two 0 is no limit.

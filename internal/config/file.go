@@ -47,7 +47,7 @@ func readDocument(name string, ps *Problems) *document {
 // readFile reads a file of bounded size, since the name may be anything, also a
 // device that never ends.
 func readFile(name string) ([]byte, error) {
-	if printable(name) != nil {
+	if printable(name, strconv.Quote) != nil {
 		return nil, errors.New("its name holds control characters or broken UTF-8")
 	}
 	f, err := os.Open(name)

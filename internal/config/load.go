@@ -3,6 +3,7 @@ package config
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
 // Sources are where a configuration comes from.
@@ -131,7 +132,7 @@ func (l *loader) environment() Environment {
 // apply sets one option in t and notes what is wrong with it.
 func apply[T any](l *loader, t *T, row *row[T], r raw) {
 	for _, s := range append([]string{r.text}, r.list...) {
-		if err := printable(s); err != nil {
+		if err := printable(s, row.shown); err != nil {
 			l.problems.add(r.from, "%v", err)
 			return
 		}
@@ -172,9 +173,19 @@ func (l *loader) checkTogether() {
 			"send_queue_bytes (%d) must be at least twice max_message_bytes (%d); raise the one or lower the other",
 			c.SendQueueBytes, c.MaxMessageBytes)
 	}
+	l.checkLifetimes("refresh_ttl", c.RefreshTTL, "access_ttl", c.AccessTTL)
+	l.checkLifetimes("device_refresh_ttl", c.DeviceRefreshTTL, "device_access_ttl", c.DeviceAccessTTL)
 	if l.sound("listen", "metrics_listen") && c.MetricsListen == c.Listen && !strings.HasSuffix(c.Listen, ":0") {
 		l.problems.add(l.stronger("metrics_listen", "listen"),
 			"metrics_listen and listen are the same address; leave metrics_listen out to serve /metrics on listen")
+	}
+}
+
+// checkLifetimes refuses a session that ends before its access token does.
+func (l *loader) checkLifetimes(refresh string, session time.Duration, access string, token time.Duration) {
+	if l.sound(refresh, access) && session < token {
+		l.problems.add(l.stronger(refresh, access), "%s (%s) must not be shorter than %s (%s); raise the one or lower the other",
+			refresh, shortDuration(session), access, shortDuration(token))
 	}
 }
 

@@ -36,6 +36,9 @@ type Option struct {
 	Secret bool
 
 	production, development string
+	// mask gives what may be shown of a value that can hold a secret; nil
+	// shows all.
+	mask func(string) string
 }
 
 // Variable is the option's environment variable, for example
@@ -52,6 +55,14 @@ func (o Option) Default(env Environment) string {
 		return o.development
 	}
 	return o.production
+}
+
+// shown is what may be shown of a value.
+func (o Option) shown(s string) string {
+	if o.mask == nil {
+		return s
+	}
+	return o.mask(s)
 }
 
 // Options lists the option table in its order. [[rooms]] tables are not in it,
@@ -132,5 +143,11 @@ func (r row[T]) dev(def string) row[T] {
 // secret marks a path of a secret file.
 func (r row[T]) secret() row[T] {
 	r.Secret = true
+	return r
+}
+
+// hiding marks a value that may hold a secret; mask gives what may be shown.
+func (r row[T]) hiding(mask func(string) string) row[T] {
+	r.mask = mask
 	return r
 }

@@ -10,7 +10,8 @@ import (
 )
 
 // Setting is one option as it was set. For a secret file it holds the path,
-// since Load reads no more.
+// since Load reads no more; of a value that may hold a secret itself, the part
+// that may be shown.
 type Setting struct {
 	Name string
 	// Value is in TOML, and at the same time in JSON: a number, a quoted
@@ -19,10 +20,17 @@ type Setting struct {
 	Origin Origin
 	// Where is the file and line, the variable or the flag; "" for a default.
 	Where string
+	// Hidden says that Value is not all of it.
+	Hidden bool
 }
 
 func (o Option) setting(r raw) Setting {
-	return Setting{Name: o.Name, Value: o.literal(r), Origin: r.from.origin, Where: r.from.place()}
+	shown := r
+	shown.text = o.shown(r.text)
+	return Setting{
+		Name: o.Name, Value: o.literal(shown), Origin: r.from.origin, Where: r.from.place(),
+		Hidden: shown.text != r.text,
+	}
 }
 
 // literal writes a value as it stands in the file.
@@ -53,7 +61,8 @@ func quote(s string) string {
 func (c *Config) Settings() []Setting { return slices.Clone(c.settings) }
 
 // Write writes the configuration as a TOML file, each value with its origin in a
-// comment. Loading that file gives the same configuration.
+// comment. Loading that file gives the same configuration, less the values that
+// are not shown in full: those lines are comments.
 func (c *Config) Write(w io.Writer) error {
 	b := bufio.NewWriter(w)
 	for _, s := range c.settings {
@@ -69,6 +78,9 @@ func (c *Config) Write(w io.Writer) error {
 }
 
 func (s Setting) write(w io.Writer) {
+	if s.Hidden {
+		fmt.Fprint(w, "#")
+	}
 	fmt.Fprintf(w, "%s = %s # %s", s.Name, s.Value, s.Origin)
 	if s.Where != "" {
 		fmt.Fprintf(w, " %s", s.Where)
@@ -87,7 +99,8 @@ const referenceHead = `# The options of edgegw, each with its default. This file
 #
 # Durations are written like 90s, 15m, 12h or 30d. Lists are arrays here and
 # comma-separated in variables and flags. Secrets are never written here: options
-# that end in _file name a file that holds one.
+# that end in _file name a file that holds one. Only the address of reset_webhook
+# may be worth keeping to yourself; "edgegw config show" leaves out its path.
 `
 
 const referenceRooms = `

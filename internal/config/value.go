@@ -233,9 +233,10 @@ func show(s string) string {
 }
 
 // printable refuses what no option can hold and no TOML string could show.
-func printable(s string) error {
+// shown gives what of it the message may show.
+func printable(s string, shown func(string) string) error {
 	if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
-		return fmt.Errorf("%s holds control characters or broken UTF-8; write it on one line as plain text", show(s))
+		return fmt.Errorf("%s holds control characters or broken UTF-8; write it on one line as plain text", show(shown(s)))
 	}
 	return nil
 }

@@ -61,6 +61,51 @@ func ParseRole(s string) (Role, error) {
 	return "", Errorf(CodeInvalidRequest, "role %q is unknown; use admin or member", clip(s))
 }
 
+// Account is what the gateway keeps of a person or a machine.
+type Account struct {
+	Name     AccountName
+	Kind     Kind
+	Role     Role
+	Grants   Grants
+	Disabled bool
+	// PasswordHash is a person's, in the form of package password; it is
+	// never shown and never logged.
+	PasswordHash string
+	Created      Timestamp
+	// ResetRequested is when a person last asked for a new password and the
+	// request waits for an administrator, or 0.
+	ResetRequested Timestamp
+
+	// Room is where a device belongs, or "". A device without grants may
+	// read and write there.
+	Room RoomID
+	// Keys are a device's keys, the newest first: two while a rotation
+	// overlaps, else one.
+	Keys []DeviceKey
+	// Seen is when a device last logged in, or 0.
+	Seen Timestamp
+}
+
+// KeyHash is the SHA-256 of a device key as text. Keys have 256 random bits, so
+// that nothing slower is needed.
+type KeyHash [32]byte
+
+// DeviceKey is one key of a device.
+type DeviceKey struct {
+	Hash KeyHash
+	// Expires is when an older key stops working, or 0.
+	Expires Timestamp
+}
+
+// Principal is what the account may do right now.
+func (a Account) Principal() Principal {
+	grants := a.Grants
+	if a.Kind == KindDevice && len(grants) == 0 && a.Room != "" {
+		grants = Grants{{Pattern: string(a.Room), Rights: RightRead | RightWrite}}
+	}
+	return Principal{Name: a.Name, Kind: a.Kind, Role: a.Role, Grants: grants}
+}
+
 // Principal is an authenticated account: who acts, and what it may do. It is a
 // snapshot taken when the token was checked.
 type Principal struct {
@@ -74,4 +119,9 @@ type Principal struct {
 // Admins may everything.
 func (p Principal) May(rights Rights, room RoomID) bool {
 	return p.Role == RoleAdmin || p.Grants.Allow(rights, room)
+}
+
+// MayEnter reports whether the principal may read or write in the room.
+func (p Principal) MayEnter(room RoomID) bool {
+	return p.Role == RoleAdmin || p.Grants.AllowAny(RightRead|RightWrite, room)
 }

@@ -2,12 +2,23 @@ package gateway
 
 import "context"
 
-// Origin says where a request came from, for logs and for limits.
+// Who acts when it is no account. No account can have these names.
+const (
+	// ActorCLI is someone at the gateway's own command line.
+	ActorCLI = "@cli"
+	// ActorGateway is the gateway itself.
+	ActorGateway = "@gateway"
+)
+
+// Origin says where a request came from, for logs, limits and the audit.
 type Origin struct {
 	// IP is the client's address, taken from a trusted proxy's header when
 	// there is one.
 	IP        string
 	RequestID string
+	// Actor is the account that asks, once it is known, or one of the
+	// Actor constants; "" is a stranger.
+	Actor string
 }
 
 type originKey struct{}
@@ -21,4 +32,11 @@ func WithOrigin(ctx context.Context, o Origin) context.Context {
 func OriginOf(ctx context.Context) Origin {
 	o, _ := ctx.Value(originKey{}).(Origin)
 	return o
+}
+
+// WithActor notes who acts in ctx and leaves the rest of its Origin.
+func WithActor(ctx context.Context, actor string) context.Context {
+	o := OriginOf(ctx)
+	o.Actor = actor
+	return WithOrigin(ctx, o)
 }

@@ -32,6 +32,14 @@ func (g *Gateway) AddUser(name, role string, grants ...string) {
 	}
 }
 
+// Disable disables an account, or enables it again.
+func (g *Gateway) Disable(name string, disabled bool) {
+	g.t.Helper()
+	if err := g.Admin().UpdateUser(g.t.Context(), adminsock.UserPatch{Name: name, Disabled: &disabled}); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
 // User adds an account and returns a token of it, without the cost of a login.
 func (g *Gateway) User(name string, grants ...string) string {
 	g.t.Helper()

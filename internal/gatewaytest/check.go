@@ -53,6 +53,7 @@ func checkAnswer(t testing.TB, request string, a Answer) {
 	if id == "" {
 		t.Errorf("%s: %d without X-Request-ID", request, a.Status)
 	}
+	checkDocumented(t, request, a)
 	if a.Status < 400 || a.Header.Get("Content-Type") == "application/json" && strings.HasSuffix(request, "/health") {
 		return
 	}

@@ -96,6 +96,8 @@ func options(t testing.TB, dir string, flags []string) map[string]string {
 	o := map[string]string{
 		"env": "development", "listen": "127.0.0.1:0", "data_dir": dir, "log_format": "json", "log_level": "debug",
 		"admin_password_file": password, "commit_window": "0", "message_rate": "0",
+		// Tests log in more often than people do.
+		"login_rate_per_ip": "0", "login_rate_per_account": "0",
 		// Many gateways of a test have to fit into 32 bits of address space.
 		"max_store_bytes": "67108864",
 	}

@@ -13,20 +13,21 @@ import (
 	"net/netip"
 	"time"
 
-	"edgegw/internal/accounts"
 	"edgegw/internal/gateway"
 	"edgegw/internal/hub"
 )
 
-// Accounts is what the routes need of accounts.
+// Accounts is what the routes need of accounts. Its parts stand beside the
+// routes that use them.
 type Accounts interface {
-	// Login returns CodeInvalidCredentials, CodeForbidden for the room,
-	// CodeInvalidRequest for its shape, and CodeBusy.
-	Login(ctx context.Context, username, password, room string) (accounts.Session, error)
-	// Authenticate returns CodeInvalidToken or CodeTokenExpired.
-	Authenticate(ctx context.Context, raw string) (accounts.Identity, error)
-	// HasAdmin reports whether an enabled administrator exists.
-	HasAdmin() bool
+	Identities
+	Logins
+	Sessions
+	Passwords
+	People
+	Helpdesk
+	Machines
+	AuditLog
 }
 
 // Rooms is what the routes need of the hub; see its methods for their errors.

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"time"
@@ -9,64 +10,12 @@ import (
 	"edgegw/internal/gateway"
 )
 
-type loginRequest struct {
-	Username string `json:"username"`
-	Password string `json:"password"`
-	Room     string `json:"room"`
-}
-
-type loginResponse struct {
-	AccessToken string              `json:"access_token"`
-	TokenType   string              `json:"token_type"`
-	ExpiresIn   int64               `json:"expires_in"`
-	Username    gateway.AccountName `json:"username"`
-	Role        gateway.Role        `json:"role"`
-}
-
-func (a *API) login(w http.ResponseWriter, r *http.Request) error {
-	var req loginRequest
-	if err := readBody(w, r, &req); err != nil {
-		return err
-	}
-	s, err := a.opts.Accounts.Login(r.Context(), req.Username, req.Password, req.Room)
-	if err != nil {
-		return err
-	}
-	return writeJSON(w, http.StatusOK, loginResponse{
-		AccessToken: s.AccessToken, TokenType: "Bearer", ExpiresIn: int64(s.ExpiresIn / time.Second),
-		Username: s.Principal.Name, Role: s.Principal.Role,
-	})
-}
-
-type meResponse struct {
-	Username  gateway.AccountName `json:"username"`
-	Kind      gateway.Kind        `json:"kind"`
-	Role      gateway.Role        `json:"role"`
-	Room      gateway.RoomID      `json:"room,omitempty"`
-	Grants    []grantJSON         `json:"grants"`
-	Session   string              `json:"session,omitempty"`
-	ExpiresIn int64               `json:"expires_in"`
-}
-
-type grantJSON struct {
-	Room   string `json:"room"`
-	Rights string `json:"rights"`
-}
-
-func (a *API) me(w http.ResponseWriter, r *http.Request) error {
-	id, err := a.authenticate(r)
-	if err != nil {
-		return err
-	}
-	grants := make([]grantJSON, 0, len(id.Principal.Grants))
-	for _, g := range id.Principal.Grants {
-		grants = append(grants, grantJSON{Room: g.Pattern, Rights: g.Rights.String()})
-	}
-	return writeJSON(w, http.StatusOK, meResponse{
-		Username: id.Principal.Name, Kind: id.Principal.Kind, Role: id.Principal.Role,
-		Room: id.Room, Grants: grants, Session: id.Session,
-		ExpiresIn: int64(id.ExpiresAt.Sub(a.opts.Clock.Now()) / time.Second),
-	})
+// Identities tells who asks.
+type Identities interface {
+	// Authenticate returns CodeInvalidToken or CodeTokenExpired.
+	Authenticate(ctx context.Context, raw string) (accounts.Identity, error)
+	// HasAdmin reports whether an enabled administrator exists.
+	HasAdmin() bool
 }
 
 // authenticate checks the request's bearer token (RFC 6750 section 2.1). It
@@ -91,4 +40,48 @@ func bearerToken(h http.Header) (string, error) {
 		}
 	}
 	return "", gateway.Errorf(gateway.CodeInvalidToken, "send the header Authorization: Bearer <token>; POST /auth/login gives one")
+}
+
+// bearer lets in who has a good token, before anything else of the request is
+// looked at, and notes who it is.
+func (a *API) bearer(answer func(http.ResponseWriter, *http.Request, accounts.Identity) error) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		id, err := a.authenticate(r)
+		if err != nil {
+			return err
+		}
+		return answer(w, actedBy(r, id), id)
+	}
+}
+
+// admin lets in administrators.
+func (a *API) admin(answer handler) handler {
+	return a.bearer(func(w http.ResponseWriter, r *http.Request, id accounts.Identity) error {
+		if id.Principal.Role != gateway.RoleAdmin {
+			return gateway.Errorf(gateway.CodeForbidden, "only administrators may do this")
+		}
+		return answer(w, r)
+	})
+}
+
+func actedBy(r *http.Request, id accounts.Identity) *http.Request {
+	return r.WithContext(gateway.WithActor(r.Context(), string(id.Principal.Name)))
+}
+
+type meResponse struct {
+	Username  gateway.AccountName `json:"username"`
+	Kind      gateway.Kind        `json:"kind"`
+	Role      gateway.Role        `json:"role"`
+	Room      gateway.RoomID      `json:"room,omitempty"`
+	Grants    []grantJSON         `json:"grants"`
+	Session   gateway.SessionID   `json:"session,omitempty"`
+	ExpiresIn int64               `json:"expires_in"`
+}
+
+func (a *API) me(w http.ResponseWriter, _ *http.Request, id accounts.Identity) error {
+	return writeJSON(w, http.StatusOK, meResponse{
+		Username: id.Principal.Name, Kind: id.Principal.Kind, Role: id.Principal.Role,
+		Room: id.Room, Grants: grantsOf(id.Principal.Grants), Session: id.Session,
+		ExpiresIn: int64(id.ExpiresAt.Sub(a.opts.Clock.Now()) / time.Second),
+	})
 }

@@ -70,7 +70,7 @@ func (a *API) ready(w http.ResponseWriter, _ *http.Request) error {
 func (a *API) index(w http.ResponseWriter, _ *http.Request) error {
 	return writeJSON(w, http.StatusOK, map[string]string{
 		"name": "edgegw", "version": a.opts.Version,
-		"login": "/auth/login", "websocket": "/ws", "health": "/health",
+		"login": "/auth/login", "websocket": "/ws", "health": "/health", "openapi": "/openapi.json",
 	})
 }
 

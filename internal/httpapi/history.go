@@ -17,10 +17,9 @@ func (a *API) getMessages(w http.ResponseWriter, r *http.Request) error {
 	if !p.May(gateway.RightRead, room) {
 		return gateway.Errorf(gateway.CodeForbidden, "no grant to read this room; ask an administrator for one")
 	}
-	// Query() would leave out in silence what it cannot read.
-	query, err := url.ParseQuery(r.URL.RawQuery)
+	query, err := readQuery(r)
 	if err != nil {
-		return gateway.Errorf(gateway.CodeInvalidRequest, "the query cannot be read; write name=value&name=value, percent-encoded")
+		return err
 	}
 	q, err := parseHistoryQuery(query)
 	if err != nil {
@@ -47,10 +46,7 @@ func parseHistoryQuery(query url.Values) (gateway.HistoryQuery, error) {
 	q := gateway.HistoryQuery{Limit: gateway.DefaultHistoryLimit}
 	q.OldestFirst = query.Has("after") || query.Has("from")
 	for name, values := range query {
-		if len(values) != 1 {
-			return q, gateway.Errorf(gateway.CodeInvalidRequest, "the query gives a parameter more than once")
-		}
-		low, high := uint64(0), uint64(1)<<53-1
+		low, high := uint64(0), uint64(mostNumber)
 		var set func(uint64)
 		switch name {
 		case "limit":
@@ -70,9 +66,9 @@ func parseHistoryQuery(query url.Values) (gateway.HistoryQuery, error) {
 			return q, gateway.Errorf(gateway.CodeInvalidRequest,
 				"a query parameter is unknown; use limit, before, after, from or to")
 		}
-		n, err := strconv.ParseUint(values[0], 10, 64)
-		if err != nil || n < low || n > high {
-			return q, gateway.Errorf(gateway.CodeInvalidRequest, "%s has to be a whole number from %d to %d", name, low, high)
+		n, err := number(name, values, low, high)
+		if err != nil {
+			return q, err
 		}
 		set(n)
 	}

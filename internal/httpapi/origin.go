@@ -23,7 +23,7 @@ func (a *API) checkOrigin(w http.ResponseWriter, r *http.Request) error {
 		origin := strings.ToLower(origins[0])
 		if a.origins[origin] {
 			w.Header().Set("Access-Control-Allow-Origin", origins[0])
-			w.Header().Set("Access-Control-Expose-Headers", "X-Request-ID, Retry-After, Link")
+			w.Header().Set("Access-Control-Expose-Headers", "X-Request-ID, Retry-After, Link, Location")
 			return nil
 		}
 		if sameHost(origin, r) {

@@ -101,6 +101,13 @@ func writeJSON(w http.ResponseWriter, status int, v any) error {
 	return nil
 }
 
+// noContent answers that it is done, and with nothing else.
+func noContent(w http.ResponseWriter) error {
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
 func writeBody(w http.ResponseWriter, status int, v any) {
 	w.WriteHeader(status)
 	enc := json.NewEncoder(w)

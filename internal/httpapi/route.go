@@ -8,10 +8,11 @@ import (
 
 // Classes are the groups that requests are counted in; routes would be too many
 // series.
-var Classes = []string{classAuth, classRooms, classSocket, classHealth, classMetrics, classOther}
+var Classes = []string{classAuth, classAdmin, classRooms, classSocket, classHealth, classMetrics, classOther}
 
 const (
 	classAuth    = "auth"
+	classAdmin   = "admin"
 	classRooms   = "rooms"
 	classSocket  = "ws"
 	classHealth  = "health"
@@ -22,33 +23,14 @@ const (
 // handler answers a request, or returns the error to answer with.
 type handler func(w http.ResponseWriter, r *http.Request) error
 
-// route is a path and what its methods do. A segment `{id}` of the path matches
-// any one segment.
+// route is a path and what its methods do. A segment such as `{id}` of the path
+// matches any one segment.
 type route struct {
 	path    string
 	class   string
 	methods map[string]handler
 	// open routes answer before there is an administrator.
 	open bool
-}
-
-func (a *API) table() []route {
-	routes := []route{
-		{path: "/auth/login", class: classAuth, methods: map[string]handler{"POST": a.login}},
-		{path: "/auth/me", class: classAuth, methods: map[string]handler{"GET": a.me}},
-		{path: "/rooms", class: classRooms, methods: map[string]handler{"GET": a.listRooms}},
-		{path: "/rooms/{id}", class: classRooms, methods: map[string]handler{"GET": a.getRoom}},
-		{path: "/rooms/{id}/messages", class: classRooms, methods: map[string]handler{"GET": a.getMessages, "POST": a.postMessage}},
-		{path: "/ws", class: classSocket, methods: map[string]handler{"GET": a.webSocket}},
-		{path: "/health", class: classHealth, open: true, methods: map[string]handler{"GET": a.health}},
-		{path: "/livez", class: classHealth, open: true, methods: map[string]handler{"GET": a.live}},
-		{path: "/readyz", class: classHealth, open: true, methods: map[string]handler{"GET": a.ready}},
-		{path: "/", class: classOther, open: true, methods: map[string]handler{"GET": a.index}},
-	}
-	if !a.opts.MetricsElsewhere {
-		routes = append(routes, a.metricsRoute())
-	}
-	return routes
 }
 
 // match finds the path's route and notes the path's values in the request.

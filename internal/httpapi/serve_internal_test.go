@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -11,26 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"edgegw/internal/accounts"
-	"edgegw/internal/gateway"
 )
-
-// people is Accounts that know one token, and panic at another.
-type people struct{ admin bool }
-
-func (p people) HasAdmin() bool { return p.admin }
-
-func (people) Login(context.Context, string, string, string) (accounts.Session, error) {
-	return accounts.Session{}, gateway.Errorf(gateway.CodeInvalidCredentials, "no")
-}
-
-func (people) Authenticate(_ context.Context, raw string) (accounts.Identity, error) {
-	if raw == "panic" {
-		panic("boom")
-	}
-	return accounts.Identity{}, gateway.Errorf(gateway.CodeInvalidToken, "no")
-}
 
 type realClock struct{}
 
@@ -38,12 +18,18 @@ func (realClock) Now() time.Time { return time.Now() }
 
 // server is an API with little behind it, and what it logged and counted.
 func server(admin bool) (a *API, log *bytes.Buffer, counted *[]int) {
+	return serve(&people{setUp: admin})
+}
+
+func serve(p *people) (a *API, log *bytes.Buffer, counted *[]int) {
 	log, counted = &bytes.Buffer{}, new([]int)
 	a = New(Options{
-		Accounts: people{admin}, Clock: realClock{},
-		Logger:        slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Observe:       func(_ string, status int, _ time.Duration) { *counted = append(*counted, status) },
-		Health:        func() Health { return Health{Status: HealthFailing} },
+		Accounts: p, Rooms: chambers{}, Clock: realClock{}, MaxMessageBytes: 1 << 16,
+		Logger:  slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Observe: func(_ string, status int, _ time.Duration) { *counted = append(*counted, status) },
+		Health: func() Health {
+			return Health{Status: HealthFailing, Clock: "floor", Checks: map[string]string{"tasks": "starting"}}
+		},
 		Ready:         func() bool { return false },
 		WriteMetrics:  func(w io.Writer) { _, _ = io.WriteString(w, "x 1\n") },
 		WebSocket:     http.NotFoundHandler(),

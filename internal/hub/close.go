@@ -3,8 +3,35 @@ package hub
 import (
 	"time"
 
+	"edgegw/internal/gateway"
 	"edgegw/internal/wire"
 )
+
+// EndSessions closes the sockets whose token belongs to one of the sessions with
+// 4501, at once, whatever waits for them.
+func (h *Hub) EndSessions(ids []gateway.SessionID) {
+	over := make(map[gateway.SessionID]struct{}, len(ids))
+	for _, id := range ids {
+		over[id] = struct{}{}
+	}
+	delete(over, "") // what tokens without a session have is no name
+	h.cut(wire.CloseSessionRevoked, func(s *Session) bool {
+		_, ok := over[s.token]
+		return ok
+	})
+}
+
+// CloseAccount closes all sockets of the account with 4502, at once, whatever
+// waits for them.
+func (h *Hub) CloseAccount(name gateway.AccountName) {
+	h.cut(wire.CloseAccountDisabled, func(s *Session) bool { return s.user() == name })
+}
+
+func (h *Hub) cut(code wire.CloseCode, match func(*Session) bool) {
+	for _, s := range h.those(match) {
+		s.Abort(code)
+	}
+}
 
 // Abort closes the session at once, whatever waits. The close frame is sent if
 // it does not land inside another frame.

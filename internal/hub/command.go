@@ -69,7 +69,11 @@ func (s *Session) finish(c wire.Command, err error) {
 // with an error and lost; the frame guard closes the socket of a peer that goes
 // on regardless.
 func (s *Session) allow() bool {
-	if s.Closing() {
+	s.mu.Lock()
+	s.reapLocked()
+	closing := s.closing
+	s.mu.Unlock()
+	if closing {
 		return false
 	}
 	if s.limiter == nil {

@@ -191,6 +191,7 @@ type history struct {
 	refuse  error         // what Append returns
 	broken  error         // what Head returns
 	gate    chan struct{} // Wait waits for it, if there is one
+	asked   func()        // Head calls it, if there is one
 	wake    chan struct{} // not nil while a committer runs
 }
 
@@ -206,6 +207,12 @@ func (h *history) headLocked(room gateway.RoomID) gateway.RoomHead {
 }
 
 func (h *history) Head(room gateway.RoomID) (gateway.RoomHead, error) {
+	h.mu.Lock()
+	asked := h.asked
+	h.mu.Unlock()
+	if asked != nil {
+		asked()
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.headLocked(room), h.broken

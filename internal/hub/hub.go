@@ -102,7 +102,8 @@ type Hub struct {
 	rooms     map[gateway.RoomID]*room
 	sessions  map[*Session]struct{}
 	perIP     map[string]int
-	perName   map[gateway.AccountName]int
+	perName   map[gateway.AccountName]places
+	devices   int // how many of perName are devices
 	admitted  int
 	closing   bool
 	drained   chan struct{} // closed when closing and the last session has ended
@@ -124,7 +125,7 @@ func New(opts Options) *Hub {
 		rooms:    make(map[gateway.RoomID]*room),
 		sessions: make(map[*Session]struct{}),
 		perIP:    make(map[string]int),
-		perName:  make(map[gateway.AccountName]int),
+		perName:  make(map[gateway.AccountName]places),
 		drained:  make(chan struct{}),
 		acks:     make(map[*Session][]byte),
 	}
@@ -234,6 +235,20 @@ func (h *Hub) all() []*Session {
 	sessions := make([]*Session, 0, len(h.sessions))
 	for s := range h.sessions {
 		sessions = append(sessions, s)
+	}
+	return sessions
+}
+
+// those returns the sessions for which match is true. It is called with the
+// hub's lock held.
+func (h *Hub) those(match func(*Session) bool) []*Session {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var sessions []*Session
+	for s := range h.sessions {
+		if match(s) {
+			sessions = append(sessions, s)
+		}
 	}
 	return sessions
 }

@@ -19,13 +19,16 @@ func (h *Hub) Leftovers() []string {
 		left = append(left, fmt.Sprintf("room %s with %d references and %d subscribers", id, r.refs, len(r.subs)))
 	}
 	for s := range h.sessions {
-		left = append(left, fmt.Sprintf("session %s of %s", s.id, s.principal.Name))
+		left = append(left, fmt.Sprintf("session %s of %s", s.id, s.user()))
 	}
 	for ip, n := range h.perIP {
 		left = append(left, fmt.Sprintf("%d places of address %s", n, ip))
 	}
 	for name, n := range h.perName {
-		left = append(left, fmt.Sprintf("%d places of account %s", n, name))
+		left = append(left, fmt.Sprintf("%d places of account %s", n.taken, name))
+	}
+	if h.devices != 0 {
+		left = append(left, fmt.Sprintf("%d devices", h.devices))
 	}
 	if h.admitted != 0 {
 		left = append(left, fmt.Sprintf("%d admitted", h.admitted))

@@ -36,7 +36,7 @@ type Receipt struct {
 // without a grant to write, CodeUnavailable when the history takes no more, and
 // the context's error when it ends first; the message may then still appear.
 func (h *Hub) Publish(ctx context.Context, p gateway.Principal, id gateway.RoomID, mid gateway.MessageID, payload gateway.Payload) (Receipt, error) {
-	if err := mayWrite(p, id); err != nil {
+	if err := mayWrite(&p, id); err != nil {
 		return Receipt{}, err
 	}
 	r, err := h.acquire(id)
@@ -60,13 +60,6 @@ func (h *Hub) Publish(ctx context.Context, p gateway.Principal, id gateway.RoomI
 	}
 }
 
-func mayWrite(p gateway.Principal, room gateway.RoomID) error {
-	if p.May(gateway.RightWrite, room) {
-		return nil
-	}
-	return gateway.Errorf(gateway.CodeForbidden, "no grant to write to this room; ask an administrator for one")
-}
-
 // newPublication copies the payload: the frame it stands in belongs to the
 // reader.
 func (h *Hub) newPublication(user gateway.AccountName, room gateway.RoomID, id string, payload gateway.Payload) *publication {
@@ -85,7 +78,8 @@ func (s *Session) publishCommand(c wire.Command) error {
 	if len(c.Room) > 0 && string(c.Room) != string(id) {
 		id = gateway.RoomID(c.Room)
 	}
-	if err := mayWrite(s.principal, id); err != nil {
+	p := s.principal.Load()
+	if err := mayWrite(p, id); err != nil {
 		return err
 	}
 	var r *room
@@ -98,7 +92,7 @@ func (s *Session) publishCommand(c wire.Command) error {
 		}
 		defer s.hub.release(r)
 	}
-	pub := s.hub.newPublication(s.principal.Name, id, string(c.ID), c.Payload)
+	pub := s.hub.newPublication(p.Name, id, string(c.ID), c.Payload)
 	if len(c.ID) > 0 {
 		pub.session = s
 	}

@@ -15,17 +15,10 @@ type RoomInfo struct {
 	Settings    gateway.RoomSettings
 }
 
-func mayRead(p gateway.Principal, room gateway.RoomID) error {
-	if p.May(gateway.RightRead, room) {
-		return nil
-	}
-	return gateway.Errorf(gateway.CodeForbidden, "no grant to read this room; ask an administrator for one")
-}
-
 // Room describes one room. An unused room is empty, not an error. It returns
 // CodeForbidden without a grant to read it.
 func (h *Hub) Room(p gateway.Principal, id gateway.RoomID) (RoomInfo, error) {
-	if err := mayRead(p, id); err != nil {
+	if err := mayRead(&p, id); err != nil {
 		return RoomInfo{}, err
 	}
 	r, err := h.acquire(id)
@@ -62,7 +55,7 @@ func (h *Hub) Rooms(p gateway.Principal) ([]RoomInfo, error) {
 
 	infos := make([]RoomInfo, 0, len(ids))
 	for id := range ids {
-		if mayRead(p, id) != nil {
+		if mayRead(&p, id) != nil {
 			continue
 		}
 		info, err := h.Room(p, id)
@@ -78,7 +71,7 @@ func (h *Hub) Rooms(p gateway.Principal) ([]RoomInfo, error) {
 // Page reads a room's history. It returns CodeForbidden without a grant to read
 // the room.
 func (h *Hub) Page(p gateway.Principal, id gateway.RoomID, q gateway.HistoryQuery) (gateway.HistoryPage, error) {
-	if err := mayRead(p, id); err != nil {
+	if err := mayRead(&p, id); err != nil {
 		return gateway.HistoryPage{}, err
 	}
 	return h.history(h.opts.Settings(id)).Page(id, q)
@@ -89,4 +82,11 @@ func (h *Hub) Live() (connections, rooms int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.admitted, len(h.rooms)
+}
+
+// LiveDevices returns how many devices have at least one connection.
+func (h *Hub) LiveDevices() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.devices
 }

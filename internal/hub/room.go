@@ -84,6 +84,12 @@ func (r *room) add(sub *subscription) (epoch gateway.Epoch, seq gateway.Seq) {
 	return r.head.Epoch, r.announced
 }
 
+func (r *room) epoch() gateway.Epoch {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.head.Epoch
+}
+
 func (r *room) remove(sub *subscription) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -5,8 +5,15 @@ import (
 	"edgegw/internal/wire"
 )
 
+// The reasons of an `unsubscribed` frame (PROTOCOL section 5).
+const (
+	reasonRequested = "requested"
+	reasonForbidden = "forbidden" // the grant is gone
+)
+
 // joined returns the session's place in the room, or nil. It is for the reader,
-// which alone changes subs, and so needs no lock.
+// which alone changes the list and so needs no lock. The place may have ended
+// already, but it holds its room.
 func (s *Session) joined(id gateway.RoomID) *subscription {
 	for _, sub := range s.subs {
 		if sub.room.id == id {
@@ -16,13 +23,40 @@ func (s *Session) joined(id gateway.RoomID) *subscription {
 	return nil
 }
 
+// endLocked takes the session out of the room, unless that was done before. The
+// room is held until the reader reaps.
+func (sub *subscription) endLocked() {
+	if !sub.active {
+		return
+	}
+	sub.active, sub.session.ended = false, true
+	sub.room.remove(sub)
+}
+
+// reapLocked takes the subscriptions that have ended out of the list, and lets
+// go of their rooms. It is for the reader only.
+func (s *Session) reapLocked() {
+	if !s.ended {
+		return
+	}
+	kept := s.subs[:0]
+	for _, sub := range s.subs {
+		if sub.active {
+			kept = append(kept, sub)
+		} else {
+			s.hub.release(sub.room)
+		}
+	}
+	clear(s.subs[len(kept):])
+	s.subs, s.ended = kept, false
+}
+
 func (s *Session) subscribeCommand(c wire.Command) error {
 	id := gateway.RoomID(c.Room)
-	if err := mayRead(s.principal, id); err != nil {
+	if err := mayRead(s.principal.Load(), id); err != nil {
 		return err
 	}
-	if sub := s.joined(id); sub != nil { // asking again answers again
-		s.sendSubscribed(sub)
+	if s.answerAgain(id) {
 		return nil
 	}
 	if most := s.hub.opts.Limits.RoomsPerConnection; len(s.subs) >= most {
@@ -31,16 +65,25 @@ func (s *Session) subscribeCommand(c wire.Command) error {
 	return s.subscribe(id)
 }
 
-// subscribe joins the room. The session's lock is held from before the first
-// message can be meant for it until the `subscribed` frame is on its way: so no
-// message overtakes that frame, and none is missed.
+// subscribe joins the room, or returns CodeForbidden without a grant to read it.
+// The session's lock is held from before the first message can be meant for it
+// until the `subscribed` frame is on its way: so no message overtakes that
+// frame, and none is missed. The grant is looked at under the lock as well:
+// whoever takes it away either comes before, or finds the subscription.
 func (s *Session) subscribe(id gateway.RoomID) error {
+	if err := mayRead(s.principal.Load(), id); err != nil {
+		return err
+	}
 	r, err := s.hub.acquire(id)
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := mayRead(s.principal.Load(), id); err != nil {
+		s.hub.release(r)
+		return err
+	}
 	sub := &subscription{session: s, room: r, active: true}
 	epoch, seq := r.add(sub)
 	sub.seq = seq
@@ -51,17 +94,20 @@ func (s *Session) subscribe(id gateway.RoomID) error {
 	return nil
 }
 
-// sendSubscribed answers who is in the room already. The seq is this
-// connection's own newest: the room's may be ahead of it by what the flusher
-// still carries, and the client would take that for messages it has had.
-func (s *Session) sendSubscribed(sub *subscription) {
-	r := sub.room
-	r.mu.Lock()
-	epoch := r.head.Epoch
-	r.mu.Unlock()
+// answerAgain answers who is in the room already, and reports false to others.
+// The seq is this connection's own newest: the room's may be ahead of it by what
+// the flusher still carries, and the client would take that for messages it has
+// had.
+func (s *Session) answerAgain(id gateway.RoomID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sendAboutLocked(sub, wire.AppendSubscribed(nil, r.id, epoch, sub.seq))
+	s.reapLocked()
+	sub := s.joined(id)
+	if sub == nil {
+		return false
+	}
+	s.sendAboutLocked(sub, wire.AppendSubscribed(nil, id, sub.room.epoch(), sub.seq))
+	return true
 }
 
 // unsubscribeCommand leaves the room. Leaving a room that one is not in is
@@ -70,17 +116,9 @@ func (s *Session) unsubscribeCommand(c wire.Command) {
 	id := gateway.RoomID(c.Room)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, sub := range s.subs {
-		if sub.room.id != id {
-			continue
-		}
-		sub.active = false
-		sub.room.remove(sub)
-		s.hub.release(sub.room)
-		last := len(s.subs) - 1
-		s.subs[i], s.subs[last] = s.subs[last], nil
-		s.subs = s.subs[:last]
-		break
+	if sub := s.joined(id); sub != nil {
+		sub.endLocked()
+		s.reapLocked()
 	}
-	s.sendLocked(wire.AppendUnsubscribed(nil, id, "requested"))
+	s.sendLocked(wire.AppendUnsubscribed(nil, id, reasonRequested))
 }

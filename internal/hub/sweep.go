@@ -89,6 +89,6 @@ func (h *Hub) observe(subscribers bool) {
 
 func (h *Hub) logError(s *Session, err error) {
 	h.opts.Logger.LogAttrs(context.Background(), slog.LevelError, "command failed",
-		slog.String("event", "command_failed"), slog.String("user", string(s.principal.Name)),
+		slog.String("event", "command_failed"), slog.String("user", string(s.user())),
 		slog.String("connection", s.id), slog.Any("reason", err))
 }

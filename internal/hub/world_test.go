@@ -41,12 +41,27 @@ func settingsOf(id gateway.RoomID) gateway.RoomSettings {
 type clock struct {
 	mu     sync.Mutex
 	offset time.Duration
+	asked  func() // Now calls it once, if there is one
 }
 
 func (c *clock) Now() time.Time {
 	c.mu.Lock()
+	asked := c.asked
+	c.asked = nil
+	c.mu.Unlock()
+	if asked != nil {
+		asked()
+	}
+	c.mu.Lock()
 	defer c.mu.Unlock()
 	return time.Now().Add(c.offset)
+}
+
+// once has f called by the next look at the clock.
+func (c *clock) once(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asked = f
 }
 
 func (c *clock) jump(d time.Duration) {

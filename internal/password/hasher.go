@@ -5,8 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"errors"
-	"runtime"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -42,6 +40,8 @@ type Hasher struct {
 	observe func(time.Duration)
 	dummy   string
 	slots   chan struct{}
+	patient chan struct{} // holds the one who waits without a place in the queue
+	memory  memory
 
 	waiting atomic.Int64
 	last    atomic.Int64 // duration of the newest hash, in ns
@@ -66,10 +66,12 @@ func New(o Options) (*Hasher, error) {
 	return &Hasher{
 		params: o.Params, queue: int64(o.Queue), now: o.Now, observe: o.Observe,
 		dummy: dummy.String(), slots: make(chan struct{}, o.Concurrency),
+		patient: make(chan struct{}, 1), memory: memory{now: o.Now, delay: idleDelay},
 	}, nil
 }
 
-// Waiting is how many callers wait for their turn right now.
+// Waiting is how many callers have a place in the queue right now. A patient one
+// (see Wrap) has none.
 func (h *Hasher) Waiting() int { return int(h.waiting.Load()) }
 
 // Hash returns the PHC string of a new password. It returns CodeWeakPassword for
@@ -80,31 +82,42 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	out := phc{params: h.params, salt: random(newSaltBytes)}
-	if out.hash, err = h.derive(ctx, normal, out.params, out.salt, newHashBytes); err != nil {
+	if err := h.acquire(ctx); err != nil {
 		return "", err
 	}
+	defer h.release()
+	out := phc{params: h.params, salt: random(newSaltBytes)}
+	out.hash = h.run(out.params, []byte(normal), out.salt, newHashBytes)
 	return out.String(), nil
 }
 
-// Verify reports whether stored is the hash of password, and if so whether it is
-// weaker than a new one would be. A password that could not have been set does
-// not match, after the same work. Verify returns CodeBusy like Hash, and
-// CodeInternal at once, before any work, when stored is not a PHC string within
-// the limits.
+// Verify reports whether stored is the hash of password, and if so whether a new
+// one should take its place: because it is weaker than that would be, or a
+// wrapped legacy hash. A password that could not have been set does not match,
+// after the same work, and neither does the empty one. How many hashes are run
+// depends on the password alone: one, or two when it is not in NFKC (see
+// stored.inputs), in one turn. Verify returns CodeBusy like Hash, and
+// CodeInternal at once, before any work, when stored is none of the forms that
+// this package writes.
 func (h *Hasher) Verify(ctx context.Context, password, stored string) (ok, needsRehash bool, err error) {
-	want, err := parsePHC(stored)
+	want, err := parseStored(stored)
 	if err != nil {
 		return false, false, gateway.Wrap("password.Verify", err)
 	}
 	normal, unfit := normalize(password)
-	got, err := h.derive(ctx, normal, want.params, want.salt, len(want.hash))
-	if err != nil {
+	if err := h.acquire(ctx); err != nil {
 		return false, false, err
 	}
-	ok = subtle.ConstantTimeCompare(got, want.hash) == 1 && unfit == nil
+	defer h.release()
+	for _, input := range want.inputs(password, normal, unfit == nil) {
+		got := h.run(want.params, input, want.salt, len(want.hash))
+		if subtle.ConstantTimeCompare(got, want.hash) == 1 {
+			ok = unfit == nil && password != ""
+			break
+		}
+	}
 	weak := want.params.weakerThan(h.params) || len(want.salt) < newSaltBytes || len(want.hash) < newHashBytes
-	return ok, ok && weak, nil
+	return ok, ok && (weak || want.scheme != schemePlain), nil
 }
 
 // VerifyDummy does the work of Verify at the current cost and matches nothing.
@@ -116,17 +129,15 @@ func (h *Hasher) VerifyDummy(ctx context.Context, password string) error {
 	return err
 }
 
-func (h *Hasher) derive(ctx context.Context, password string, p Params, salt []byte, size int) ([]byte, error) {
-	if err := h.acquire(ctx); err != nil {
-		return nil, err
-	}
-	defer h.release()
+// run is one hash. The caller holds a slot.
+func (h *Hasher) run(p Params, input, salt []byte, size int) []byte {
 	start := h.now()
-	key := argon2.IDKey([]byte(password), salt, p.Time, p.MemoryKiB, p.Threads, uint32(size))
+	key := argon2.IDKey(input, salt, p.Time, p.MemoryKiB, p.Threads, uint32(size))
 	took := h.now().Sub(start)
 	h.last.Store(int64(took))
+	h.memory.spent(p.MemoryKiB, took)
 	h.observe(took)
-	return key, nil
+	return key
 }
 
 // acquire takes a slot, waiting in line if there is room in it. Channels serve
@@ -153,19 +164,27 @@ func (h *Hasher) acquire(ctx context.Context) error {
 	}
 }
 
-// release gives the slot on, after the memory. argon2 allocates its block anew
-// for each hash, and the collector would let two or three of them pile up: twelve
-// hashes of 19 MiB in a row peak at 43 MB without this and at 25 MB with it, for
-// the same time. The last in a row also hands the pages back to the system, which
-// costs the next one about a third more time.
-func (h *Hasher) release() {
-	if h.waiting.Load() > 0 {
-		runtime.GC()
-	} else {
-		debug.FreeOSMemory()
+// acquirePatiently takes a slot however long that takes. One patient caller waits
+// in the line at a time, beside the queue, and the others behind it.
+func (h *Hasher) acquirePatiently(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return h.busy(err)
 	}
-	<-h.slots
+	select {
+	case h.patient <- struct{}{}:
+		defer func() { <-h.patient }()
+	case <-ctx.Done():
+		return h.busy(ctx.Err())
+	}
+	select {
+	case h.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return h.busy(ctx.Err())
+	}
 }
+
+func (h *Hasher) release() { <-h.slots }
 
 // busy says when the queue will have moved on, judged by the newest hash.
 func (h *Hasher) busy(cause error) error {

@@ -163,30 +163,11 @@ func TestNeedsRehash(t *testing.T) {
 	}
 }
 
-func TestVerifyRefusesCostlyStringsUnhashed(t *testing.T) {
-	hashed := false
-	h := newHasher(t, password.Options{Observe: func(time.Duration) { hashed = true }})
-	for _, stored := range []string{
-		"", "$argon2id$v=19$m=4194304,t=1,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
-		"$argon2id$v=19$m=65536,t=4000000,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
-		"$argon2id$v=19$m=65536,t=0,p=0$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
-		strings.Repeat("$", 1<<20),
-	} {
-		best := time.Hour // of five, so that a busy machine does not matter
-		for range 5 {
-			start := time.Now()
-			ok, _, err := h.Verify(context.Background(), "password", stored)
-			best = min(best, time.Since(start))
-			if ok || gateway.CodeOf(err) != gateway.CodeInternal || hashed {
-				t.Fatalf("%.60q: ok %v, error %v, hashed %v", stored, ok, err, hashed)
-			}
-			if strings.Contains(err.Error(), "CTFh") {
-				t.Errorf("the error quotes the hash: %v", err)
-			}
-		}
-		if best > time.Millisecond {
-			t.Errorf("%.60q: refused after %v", stored, best)
-		}
+// An empty password lets nobody in, whatever is stored.
+func TestEmptyPasswordNeverMatches(t *testing.T) {
+	h := newHasher(t, password.Options{})
+	if ok, rehash, err := h.Verify(context.Background(), "", mustHash(t, h, "")); ok || rehash || err != nil {
+		t.Errorf("Verify = %v, %v, %v", ok, rehash, err)
 	}
 }
 

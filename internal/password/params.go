@@ -12,7 +12,8 @@ const (
 	MaxTime      = 10
 	MinThreads   = 1
 	MaxThreads   = 4
-	// MaxPHCBytes is the longest stored string that is looked at.
+	// MaxPHCBytes is the longest stored string that is looked at, wrapped
+	// legacy hashes included.
 	MaxPHCBytes = 256
 
 	minSaltBytes, maxSaltBytes = 8, 64

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// phc is a parsed stored password:
+// phc is a parsed Argon2id hash:
 //
 //	$argon2id$v=19$m=19456,t=2,p=1$SALT$HASH
 //
@@ -33,12 +33,12 @@ func (h phc) String() string {
 // spent on hashing. Its errors never quote the string.
 func parsePHC(s string) (phc, error) {
 	if len(s) > MaxPHCBytes {
-		return phc{}, fmt.Errorf("a stored password of %d bytes is longer than %d", len(s), MaxPHCBytes)
+		return phc{}, overlong(s)
 	}
 	rest, ok := strings.CutPrefix(s, phcPrefix)
 	fields := strings.Split(rest, "$")
 	if !ok || len(fields) != 3 {
-		return phc{}, errors.New("a stored password is not of the form $argon2id$v=19$m=…,t=…,p=…$salt$hash")
+		return phc{}, errors.New("the hash is not of the form $argon2id$v=19$m=…,t=…,p=…$salt$hash")
 	}
 	params, err := parseParams(fields[0])
 	if err != nil {
@@ -48,22 +48,26 @@ func parsePHC(s string) (phc, error) {
 	if h.salt, err = decode(fields[1], "salt", minSaltBytes, maxSaltBytes); err != nil {
 		return phc{}, err
 	}
-	if h.hash, err = decode(fields[2], "hash", minHashBytes, maxHashBytes); err != nil {
+	if h.hash, err = decode(fields[2], "value", minHashBytes, maxHashBytes); err != nil {
 		return phc{}, err
 	}
 	// One value, one spelling: leading zeros, signs and line breaks inside
 	// the base64 (which Go's decoder skips) end here.
 	if h.String() != s {
-		return phc{}, errors.New("a stored password is not in canonical form")
+		return phc{}, errors.New("the hash is not in canonical form")
 	}
 	return h, nil
+}
+
+func overlong(s string) error {
+	return fmt.Errorf("the hash has %d bytes; at most %d are looked at", len(s), MaxPHCBytes)
 }
 
 func parseParams(s string) (Params, error) {
 	var values [3]uint64
 	parts := strings.Split(s, ",")
 	if len(parts) != len(values) {
-		return Params{}, errors.New("a stored password has parameters other than m, t and p")
+		return Params{}, errors.New("the hash has parameters other than m, t and p")
 	}
 	for i, name := range [...]string{"m=", "t=", "p="} {
 		digits, ok := strings.CutPrefix(parts[i], name)
@@ -73,7 +77,7 @@ func parseParams(s string) (Params, error) {
 		}
 		v, err := strconv.ParseUint(digits, 10, bits)
 		if !ok || err != nil {
-			return Params{}, errors.New("a stored password has no number for m, t or p, in this order")
+			return Params{}, errors.New("the hash has no number within bounds for m, t or p, in this order")
 		}
 		values[i] = v
 	}
@@ -84,7 +88,7 @@ func parseParams(s string) (Params, error) {
 func decode(s, what string, least, most int) ([]byte, error) {
 	b, err := base64.RawStdEncoding.Strict().DecodeString(s)
 	if err != nil || len(b) < least || len(b) > most {
-		return nil, fmt.Errorf("a stored password's %s is not %d to %d bytes of base64 without padding", what, least, most)
+		return nil, fmt.Errorf("the %s of the hash is not %d to %d bytes of base64 without padding", what, least, most)
 	}
 	return b, nil
 }

@@ -44,19 +44,26 @@ func normalize(password string) (string, error) {
 	return password, nil
 }
 
-// Policy says which new passwords are accepted. There are no composition rules
-// (NIST SP 800-63B-4 section 3.1.1.2). Stored passwords keep working whatever
-// the policy becomes.
+// Policy says which new passwords are accepted: long ones that are not the first
+// that come to everybody's mind. There are no composition rules (NIST SP 800-63B-4
+// section 3.1.1.2). Stored passwords keep working whatever the policy becomes.
 type Policy struct {
 	// MinLength is the shortest new password in code points, counted after
 	// NFKC: LowestMinLength to gateway.MaxPasswordRunes; 0 is
 	// DefaultMinLength.
 	MinLength int
+	// Site is the name of the place, which is no password there, or "".
+	Site string
 }
 
+// advice ends the messages about passwords that are long enough.
+const advice = "use another one, for example four or five unrelated words"
+
 // Check returns CodeWeakPassword with what to do unless password may become the
-// password of the account called name. The blocklist of common passwords will
-// be consulted here, on the whole normalised password.
+// password of the account called name. It compares the whole password, without
+// regard to case, with the commonest ones, the names of account and site, each of
+// them repeated, and rows of letters, digits and keys. A password that merely
+// holds one of these is fine.
 func (p Policy) Check(password, name string) error {
 	normal, err := normalize(password)
 	if err != nil {
@@ -70,8 +77,19 @@ func (p Policy) Check(password, name string) error {
 		return gateway.Errorf(gateway.CodeWeakPassword,
 			"the password is too short; use at least %d characters, for example four or five unrelated words", least)
 	}
-	if strings.EqualFold(normal, name) {
-		return gateway.Errorf(gateway.CodeWeakPassword, "the password is the account's own name; use another one")
+	folded, name, site := fold(normal), fold(name), fold(norm.NFKC.String(p.Site))
+	weak := func(s string) bool { return isCommon(s) || s == name || s == site }
+	switch {
+	case isCommon(folded):
+		return gateway.Errorf(gateway.CodeWeakPassword, "the password is one of the commonest, which are guessed first; %s", advice)
+	case folded == name:
+		return gateway.Errorf(gateway.CodeWeakPassword, "the password is the account's own name; %s", advice)
+	case folded == site:
+		return gateway.Errorf(gateway.CodeWeakPassword, "the password is the name of the site; %s", advice)
+	case isRepeated(folded, weak):
+		return gateway.Errorf(gateway.CodeWeakPassword, "the password repeats a short or common piece; %s", advice)
+	case isRow(folded):
+		return gateway.Errorf(gateway.CodeWeakPassword, "the password is a row of neighbouring letters, digits or keys; %s", advice)
 	}
 	return nil
 }

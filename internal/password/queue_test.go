@@ -3,7 +3,6 @@ package password_test
 import (
 	"context"
 	"errors"
-	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -101,23 +100,44 @@ func TestEndedContextStartsNoHash(t *testing.T) {
 	}
 }
 
-// Twelve hashes in a row must not pile their blocks up, and the last must give
-// its pages back.
-func TestMemoryStaysBounded(t *testing.T) {
-	h := newHasher(t, password.Options{Params: password.Params{MemoryKiB: 48 << 10, Time: 1, Threads: 1}})
-	var m runtime.MemStats
-	for range 12 {
-		if err := h.VerifyDummy(context.Background(), "x"); err != nil {
-			t.Fatal(err)
+// A flood is cut to what runs and what waits; all others are sent away at once.
+func TestFloodIsCut(t *testing.T) {
+	const callers, slots, queue = 200, 2, 16
+	g := newGate()
+	var running, most atomic.Int32
+	h := newHasher(t, password.Options{Concurrency: slots, Observe: func(d time.Duration) {
+		n := running.Add(1)
+		for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
+		}
+		g.observe(d)
+		running.Add(-1)
+	}})
+	done := make(chan error, callers)
+	for i := range callers {
+		go func() {
+			if i%2 == 0 {
+				_, err := h.Hash(context.Background(), "a good long password")
+				done <- err
+				return
+			}
+			done <- h.VerifyDummy(context.Background(), "x")
+		}()
+	}
+	for range callers - slots - queue {
+		if err := <-done; gateway.CodeOf(err) != gateway.CodeBusy || gateway.AsError(err).RetryAfter < time.Second {
+			t.Errorf("beyond the queue: %v", err)
 		}
 	}
-	runtime.ReadMemStats(&m)
-	sys, held := m.HeapSys>>20, (m.HeapSys-m.HeapReleased)>>20
-	t.Logf("heap: %d MiB at the peak, %d MiB held afterwards", sys, held)
-	if sys >= 2*48 {
-		t.Errorf("the heap grew to %d MiB: two blocks of 48 MiB were alive at once", sys)
+	if n := h.Waiting(); n != queue {
+		t.Errorf("%d callers wait, want %d", n, queue)
 	}
-	if held >= 48 {
-		t.Errorf("%d MiB are still held after the last hash", held)
+	close(g.leave)
+	for range slots + queue {
+		if err := <-done; err != nil {
+			t.Errorf("in the queue: %v", err)
+		}
+	}
+	if n := most.Load(); n > slots {
+		t.Errorf("%d hashes ran at once, %d may", n, slots)
 	}
 }

@@ -35,8 +35,8 @@ type LogOptions struct {
 }
 
 // NewLogger makes the log. Secrets are taken out of every line, whoever wrote
-// it: values under keys that name secrets, and anything that looks like a JWT or
-// a password hash, in messages, values and errors, at any depth.
+// it: values under keys that name secrets, and anything that looks like a JWT, a
+// key, a code or a password hash, in messages, values and errors, at any depth.
 func NewLogger(w io.Writer, o LogOptions) *slog.Logger {
 	ho := &slog.HandlerOptions{Level: o.Level, ReplaceAttr: redact}
 	var h slog.Handler = slog.NewJSONHandler(w, ho)

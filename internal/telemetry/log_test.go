@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"log/slog"
 	"net/netip"
@@ -299,4 +300,14 @@ func FuzzScrub(f *testing.F) {
 			t.Errorf("not JSON: %q", got)
 		}
 	})
+}
+
+// BenchmarkLine is what a line costs that strangers can cause.
+func BenchmarkLine(b *testing.B) {
+	l := telemetry.NewLogger(io.Discard, telemetry.LogOptions{Format: "json"})
+	b.ReportAllocs()
+	for b.Loop() {
+		l.Info("a connection was refused because its token has expired, which the client can mend", "event", "ws_refused", "user", "sensor-7f3b4a51",
+			"room", "site-1.building-2.temperature-sensor-0123456789", "ip", "192.168.1.20", "request_id", "00f1e2d3c4b5a697", "reason", "token_expired")
+	}
 }

@@ -28,6 +28,13 @@ type Options struct {
 	HTTPCodes   []int
 }
 
+// The states of a device. Each device is in one of them.
+const (
+	DeviceConnected = "connected" // has a live socket
+	DeviceOffline   = "offline"   // has none, and was here before
+	DeviceNever     = "never"     // was enrolled and never logged in
+)
+
 // Metrics are the gateway's metrics, by the names of the contract. The fields
 // are set once and safe for concurrent use.
 type Metrics struct {
@@ -48,6 +55,10 @@ type Metrics struct {
 	TokenRejections *CounterVec[string]
 	Argon2Duration  *Histogram
 	Argon2Queue     *Gauge
+	// LegacyHashes are of imported passwords, see package password.
+	LegacyHashes *Gauge
+	// Devices has the Device constants as its states.
+	Devices *GaugeVec
 
 	CommitDuration *Histogram
 	CommitMessages *Histogram
@@ -109,6 +120,9 @@ func (m *Metrics) addAuth(o Options) {
 	m.Argon2Duration = r.histogram("argon2_duration_seconds",
 		"Time that one password hash took, without waiting for its turn.", .05, .1, .25, .5, 1, 2.5)
 	m.Argon2Queue = r.gauge("argon2_queue", "Password hashes that wait for their turn.")
+	m.LegacyHashes = r.gauge("auth_legacy_hashes", "Accounts whose imported password hash waits for their first login to become plain Argon2id.")
+	m.Devices = r.gauges("devices", "Enrolled devices, by state: connected now, offline, or never logged in.",
+		"state", []string{DeviceConnected, DeviceOffline, DeviceNever})
 }
 
 func (m *Metrics) addStore(o Options) {

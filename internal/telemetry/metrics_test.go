@@ -22,7 +22,8 @@ func options() telemetry.Options {
 			4001, 4002, 4003, 4004, 4500, 4501, 4502, 4503},
 		RejectReasons: []string{"bad_request", "origin", "no_token", "invalid_token", "token_expired", "forbidden",
 			"limit_total", "limit_ip", "limit_account", "unavailable"},
-		LoginResults: []string{"ok", "invalid_credentials", "rate_limited", "busy", "invalid_request"},
+		LoginResults: []string{"ok", "invalid_credentials", "invalid_request", "forbidden", "rate_limited", "account_locked",
+			"busy", "unavailable", "internal"},
 		TokenReasons: []string{"malformed", "too_long", "header", "algorithm", "unknown_kid", "signature", "no_exp",
 			"expired", "not_yet", "issuer", "audience", "no_subject", "unknown_account", "disabled"},
 		Databases:   []string{"identity", "history"},
@@ -59,6 +60,9 @@ func use(m *telemetry.Metrics) {
 	m.TokenRejections.Inc("expired")
 	m.Argon2Duration.ObserveDuration(400 * time.Millisecond)
 	m.Argon2Queue.Set(2)
+	m.LegacyHashes.Set(5)
+	m.Devices.With(telemetry.DeviceNever).Set(3)
+	m.Devices.With("bob").Set(1)
 	m.CommitDuration.ObserveDuration(20 * time.Millisecond)
 	m.CommitMessages.Observe(64)
 	m.BytesWritten.Add(1 << 40)
@@ -94,6 +98,8 @@ func TestWrite(t *testing.T) {
 		"\nedgegw_auth_token_rejections_total{reason=\"expired\"} 1\n",
 		"\nedgegw_argon2_duration_seconds_bucket{le=\"0.25\"} 0\n", "\nedgegw_argon2_duration_seconds_bucket{le=\"0.5\"} 1\n",
 		"\nedgegw_argon2_queue 2\n",
+		"\nedgegw_auth_legacy_hashes 5\n",
+		"\nedgegw_devices{state=\"connected\"} 0\n", "\nedgegw_devices{state=\"offline\"} 0\n", "\nedgegw_devices{state=\"never\"} 3\n",
 		"\nedgegw_store_commit_duration_seconds_bucket{le=\"0.025\"} 1\n",
 		"\nedgegw_store_commit_messages_sum 64\n",
 		"\nedgegw_store_bytes_written_total 1099511627776\n",
@@ -121,8 +127,9 @@ func TestWrite(t *testing.T) {
 // TestSeries holds the contract's ceiling, and that every sample stands below
 // its own HELP and TYPE.
 func TestSeries(t *testing.T) {
-	// Later issues add about ten; the ceiling of the contract is 300.
-	const most = 285
+	// The ceiling of the contract is 300, and four of its metrics are not
+	// here yet.
+	const most = 292
 	m := telemetry.New(options())
 	use(m)
 	before := countSeries(t, exposition(t, m))

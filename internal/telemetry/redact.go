@@ -77,7 +77,8 @@ func namesSecret(key string) bool {
 	return false
 }
 
-// scrub replaces what looks like a token or a password hash inside a text.
+// scrub replaces what looks like a token, a key, a code or a password hash inside
+// a text.
 func scrub(s string) string {
 	// Most texts hold neither character, and the expressions cost more than
 	// the rest of the line.
@@ -87,7 +88,7 @@ func scrub(s string) string {
 	if strings.IndexByte(s, '$') >= 0 {
 		s = phcShape.ReplaceAllLiteralString(s, Redacted)
 	}
-	return s
+	return scrubWords(s)
 }
 
 // scrubAny gives what would be logged of a value, without the secrets. It never

@@ -1,8 +1,6 @@
 package token
 
 import (
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"sync/atomic"
 	"time"
@@ -59,7 +57,7 @@ func (a *Authority) Issue(c Claims, ttl time.Duration) (string, error) {
 		"sub": string(c.Subject), "iat": now.Unix(), "exp": now.Add(ttl).Unix(), "jti": c.ID,
 	}
 	if c.ID == "" {
-		claims["jti"] = newID()
+		claims["jti"] = randomText(idBytes)
 	}
 	for name, value := range map[string]string{
 		"room": string(c.Room), "sid": c.Session, "iss": a.issuer, "aud": a.audience,
@@ -80,11 +78,4 @@ func (a *Authority) Issue(c Claims, ttl time.Duration) (string, error) {
 		return "", gateway.Wrap("token.Issue", errors.New("a token without subject or over the length limit"))
 	}
 	return raw, nil
-}
-
-// newID returns 128 random bits for a jti.
-func newID() string {
-	b := make([]byte, 16)
-	rand.Read(b) // never fails: crypto/rand ends the process instead
-	return base64.RawURLEncoding.EncodeToString(b)
 }

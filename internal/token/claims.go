@@ -13,6 +13,9 @@ import (
 // maxIDBytes is the longest sid and jti.
 const maxIDBytes = 128
 
+// idBytes is how many random bytes a jti has that is made here.
+const idBytes = 16
+
 // maxSeconds is the last second of the year 9999. Times beyond it are
 // milliseconds taken for seconds, or a way to ask for for ever.
 const maxSeconds = 253402300799

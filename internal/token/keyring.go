@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -30,10 +31,13 @@ type key struct {
 	id     string
 	method *jwt.SigningMethodHMAC
 	secret []byte
+	until  time.Time // when it stops verifying, or zero
 }
 
+func (k *key) ended(now time.Time) bool { return !k.until.IsZero() && !now.Before(k.until) }
+
 // KeyRing is a set of keys: one signs, all verify, so that a rotation logs nobody
-// out. It never changes; Authority.SetRing puts another in its place.
+// out; Until lets those that no longer sign come to an end. It never changes; Authority.SetRing puts another in its place.
 type KeyRing struct {
 	active  key
 	all     []key
@@ -112,7 +116,41 @@ func (r *KeyRing) add(name, value []byte) error {
 	return nil
 }
 
-// candidates returns the keys that may have signed a token.
+// Until returns a ring with the same keys in which those that ends names verify
+// only before the time given for them; afterwards they are as unknown as if they
+// were not there. The others have no end, whatever they had in r. The active key
+// never has one: a token signed with it must verify. Names that are not in the
+// ring mean nothing.
+func (r *KeyRing) Until(ends map[string]time.Time) *KeyRing {
+	with := &KeyRing{active: r.active, exposed: r.exposed, byID: make(map[string][]key, len(r.byID))}
+	for _, k := range r.all {
+		k.until = time.Time{}
+		if k.id != r.active.id {
+			k.until = ends[k.id]
+		}
+		with.all = append(with.all, k)
+		if r.byID != nil {
+			with.byID[k.id] = []key{k}
+		}
+	}
+	return with
+}
+
+// KIDs returns the names of the keys, in the order of their file, also of those
+// that Until has ended. The one key of a secret file has the name "".
+func (r *KeyRing) KIDs() []string {
+	ids := make([]string, len(r.all))
+	for i, k := range r.all {
+		ids[i] = k.id
+	}
+	return ids
+}
+
+// Active returns the name of the key that signs, or "" for that of a secret file.
+func (r *KeyRing) Active() string { return r.active.id }
+
+// candidates returns the keys that may have signed a token, ended ones among
+// them.
 func (r *KeyRing) candidates(kid string, hasKID bool) []key {
 	if hasKID {
 		return r.byID[kid]

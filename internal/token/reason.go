@@ -12,8 +12,8 @@ type Reason string
 
 // The reasons.
 const (
-	ReasonTooLong     Reason = "too_long"      // over gateway.MaxTokenBytes; not looked at
-	ReasonMalformed   Reason = "malformed"     // not three segments of strict base64url
+	ReasonTooLong     Reason = "too_long"      // longer than any token may be; not looked at
+	ReasonMalformed   Reason = "malformed"     // not strict base64url, or not as many parts as there have to be
 	ReasonHeader      Reason = "header"        // header members other than alg, typ and kid, or of a wrong type
 	ReasonAlgorithm   Reason = "algorithm"     // alg is not the one of the key
 	ReasonUnknownKey  Reason = "unknown_key"   // no key has this kid
@@ -24,16 +24,17 @@ const (
 	ReasonNotYetValid Reason = "not_yet_valid" // iat or nbf more than AheadLeeway ahead
 	ReasonExpired     Reason = "expired"       // exp has come
 
-	// These two are given by the caller that looks the account up.
+	// These are given by the caller that looks account and session up.
 	ReasonAccountGone     Reason = "account_gone"
 	ReasonAccountDisabled Reason = "account_disabled"
+	ReasonSessionEnded    Reason = "session_ended" // the session that the token names is over
 )
 
 // Reasons lists every reason once, in the order above.
 var Reasons = []Reason{
 	ReasonTooLong, ReasonMalformed, ReasonHeader, ReasonAlgorithm, ReasonUnknownKey, ReasonSignature,
 	ReasonClaims, ReasonIssuer, ReasonAudience, ReasonNotYetValid, ReasonExpired,
-	ReasonAccountGone, ReasonAccountDisabled,
+	ReasonAccountGone, ReasonAccountDisabled, ReasonSessionEnded,
 }
 
 // RejectedError is the cause inside the *gateway.Error of a refused token. It

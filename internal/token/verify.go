@@ -21,7 +21,8 @@ func (a *Authority) Verify(raw string) (Claims, error) {
 	if len(raw) > gateway.MaxTokenBytes {
 		return Claims{}, Reject(ReasonTooLong, "", "the token is longer than 4096 bytes")
 	}
-	payload, err := a.checkSignature(raw)
+	now := a.now()
+	payload, err := a.checkSignature(raw, now)
 	if err != nil {
 		return Claims{}, err
 	}
@@ -29,7 +30,7 @@ func (a *Authority) Verify(raw string) (Claims, error) {
 	if err != nil {
 		return Claims{}, Reject(ReasonClaims, "", "the token's claims are not valid: "+err.Error())
 	}
-	if err := a.checkClaims(&s); err != nil {
+	if err := a.checkClaims(&s, now); err != nil {
 		return Claims{}, err
 	}
 	return s.Claims, nil
@@ -37,26 +38,26 @@ func (a *Authority) Verify(raw string) (Claims, error) {
 
 // checkSignature returns the payload of a token that one of our keys has signed.
 // Until then nothing but the small header is parsed.
-func (a *Authority) checkSignature(raw string) ([]byte, error) {
+func (a *Authority) checkSignature(raw string, now time.Time) ([]byte, error) {
 	header64, rest, _ := strings.Cut(raw, ".")
 	payload64, signature64, ok := strings.Cut(rest, ".")
-	header, err1 := segments.DecodeString(header64)
-	payload, err2 := segments.DecodeString(payload64)
-	signature, err3 := segments.DecodeString(signature64)
-	// Go's decoder skips line breaks wherever they stand.
-	if !ok || err1 != nil || err2 != nil || err3 != nil || strings.ContainsAny(raw, "\r\n") {
+	header, ok1 := decode(header64)
+	payload, ok2 := decode(payload64)
+	signature, ok3 := decode(signature64)
+	if !ok || !ok1 || !ok2 || !ok3 {
 		return nil, Reject(ReasonMalformed, "", "the token is not a JSON Web Token in compact form")
 	}
 	h, err := parseHeader(header)
 	if err != nil {
 		return nil, Reject(ReasonHeader, "", "the token's header is not valid: "+err.Error())
 	}
-	keys := a.ring.Load().candidates(h.kid, h.hasKID)
-	if len(keys) == 0 {
-		return nil, Reject(ReasonUnknownKey, "", "the token is signed with an unknown key; log in again")
-	}
 	signed := raw[:len(header64)+1+len(payload64)]
-	for _, k := range keys {
+	tried := false
+	for _, k := range a.ring.Load().candidates(h.kid, h.hasKID) {
+		if k.ended(now) {
+			continue
+		}
+		tried = true
 		if h.alg != k.method.Alg() {
 			return nil, Reject(ReasonAlgorithm, "", "the token's alg is not "+k.method.Alg())
 		}
@@ -64,13 +65,15 @@ func (a *Authority) checkSignature(raw string) ([]byte, error) {
 			return payload, nil
 		}
 	}
+	if !tried {
+		return nil, Reject(ReasonUnknownKey, "", "the token is signed with an unknown key; log in again")
+	}
 	return nil, Reject(ReasonSignature, "", "the token's signature is not valid; log in again")
 }
 
 // checkClaims holds the claims against the configuration and the clock. The
 // expiry comes last: "expired" then means that a fresh token would be good.
-func (a *Authority) checkClaims(s *statement) error {
-	now := a.now()
+func (a *Authority) checkClaims(s *statement, now time.Time) error {
 	ahead := func(t time.Time) bool { return t.After(now.Add(AheadLeeway)) }
 	switch {
 	case a.issuer != "" && s.issuer != a.issuer:

@@ -29,6 +29,9 @@ const readBufferBytes = 256
 // CodeInvalidToken, CodeTokenExpired or CodeUnavailable.
 type Authenticator interface {
 	Authenticate(ctx context.Context, raw string) (accounts.Identity, error)
+	// Revision moves after every change that an Identity depends on, and
+	// before the hub is told of it.
+	Revision() uint64
 }
 
 // Options are an edge's fixed parts; all are required.
@@ -113,6 +116,7 @@ func (e *Edge) admit(r *http.Request) (s *hub.Session, bearer bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
+	revision := e.opts.Auth.Revision()
 	id, err := e.opts.Auth.Authenticate(r.Context(), raw)
 	if err != nil {
 		return nil, false, err
@@ -129,7 +133,41 @@ func (e *Edge) admit(r *http.Request) (s *hub.Session, bearer bool, err error) {
 		Principal: id.Principal, Room: ask.room, Format: ask.format,
 		IP: o.IP, RequestID: o.RequestID, TokenSession: id.Session, Expires: id.ExpiresAt,
 	})
-	return s, bearer, err
+	if err != nil {
+		return nil, false, err
+	}
+	if err := e.catchUp(r.Context(), s, raw, revision); err != nil {
+		s.End(0)
+		return nil, false, err
+	}
+	return s, bearer, nil
+}
+
+// maxCatchUps is how often a handshake follows changes of accounts. Each of them
+// is a commit on disk: a handshake is not overtaken by many.
+const maxCatchUps = 8
+
+// catchUp gives an admitted session what has changed since the revision at which
+// its token was looked at. Of later changes the hub tells the session itself,
+// but one that came before its admission has passed it by.
+func (e *Edge) catchUp(ctx context.Context, s *hub.Session, raw string, seen uint64) error {
+	for range maxCatchUps {
+		now := e.opts.Auth.Revision()
+		if now == seen {
+			return nil
+		}
+		seen = now
+		id, err := e.opts.Auth.Authenticate(ctx, raw)
+		if err != nil {
+			return err
+		}
+		if err := s.SetPrincipal(id.Principal); err != nil {
+			return err
+		}
+	}
+	err := gateway.Errorf(gateway.CodeUnavailable, "accounts are changing too fast; try again shortly")
+	err.RetryAfter = time.Second
+	return err
 }
 
 // upgrade takes the connection from the HTTP server and starts its reader.

@@ -1,0 +1,145 @@
+package password
+
+import (
+	"context"
+	"runtime"
+	"runtime/debug"
+	"testing"
+	"time"
+)
+
+// held is how much of the heap has pages, in MiB: what is in use and what was and
+// has not been given back.
+func held() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return (m.HeapSys - m.HeapReleased) >> 20
+}
+
+func hashInARow(t *testing.T, p Params, n int) (most uint64) {
+	t.Helper()
+	h, err := New(Options{Params: p, Concurrency: 1, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range n {
+		if err := h.VerifyDummy(context.Background(), "x"); err != nil {
+			t.Fatal(err)
+		}
+		most = max(most, held())
+	}
+	return most
+}
+
+// Hashes in a row must not pile their blocks up, and after the last the pages
+// must go back.
+func TestMemoryStaysBounded(t *testing.T) {
+	debug.FreeOSMemory()
+	before := held()
+	most := hashInARow(t, Params{MemoryKiB: 48 << 10, Time: 1, Threads: 1}, 8)
+	t.Logf("%d MiB were held before and %d at most", before, most)
+	if most >= before+2*48 {
+		t.Errorf("%d MiB were held: two blocks of 48 MiB piled up on %d MiB", most, before)
+	}
+	for deadline := time.Now().Add(10 * time.Second); held() >= before+48; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d MiB are still held after the last hash", held())
+		}
+	}
+}
+
+// In a large gateway a collection is dear and not made for every hash; what waits
+// for it is bounded all the same, even where the collector takes its time.
+func TestMemoryStaysBoundedBesideALargeHeap(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(1000))
+	type node struct {
+		next *node
+		data [48]byte
+	}
+	var list *node
+	for range 1 << 20 {
+		list = &node{next: list}
+	}
+	debug.FreeOSMemory()
+	before, cycles := held(), collections()
+	most := hashInARow(t, Params{MemoryKiB: 19 << 10, Time: 1, Threads: 1}, 12)
+	cycles = collections() - cycles
+	t.Logf("%d MiB were held before and %d at most, %d collections in 12 hashes", before, most, cycles)
+	if most >= before+4*19 {
+		t.Errorf("%d MiB were held: four blocks of 19 MiB piled up on %d MiB", most, before)
+	}
+	runtime.KeepAlive(list)
+}
+
+func TestCollectionsAreSpared(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	const block = 19 << 10
+	tests := []struct {
+		name         string
+		cost, took   time.Duration // of a collection and of a hash
+		kib          uint32
+		hashes, want uint64 // hashes and the collections that they ask for
+	}{
+		{"ok cheap, each time", time.Millisecond, 50 * time.Millisecond, block, 6, 6},
+		{"ok dear, every third of 19 MiB", 50 * time.Millisecond, 50 * time.Millisecond, block, 7, 3},
+		{"ok dear, every sixth of 7 MiB", 50 * time.Millisecond, 20 * time.Millisecond, 7 << 10, 13, 3},
+		{"ok dear, each of 64 MiB", 50 * time.Millisecond, 50 * time.Millisecond, 64 << 10, 4, 4},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var now time.Time
+			m := memory{delay: time.Hour, now: func() time.Time {
+				now = now.Add(tt.cost)
+				return now
+			}}
+			before := collections()
+			for range tt.hashes {
+				m.spent(tt.kib, tt.took)
+			}
+			if got := collections() - before; got != tt.want {
+				t.Errorf("%d collections for %d hashes, want %d", got, tt.hashes, tt.want)
+			}
+		})
+	}
+	t.Run("ok the collector was here by itself", func(t *testing.T) {
+		var now time.Time
+		m := memory{delay: time.Hour, cost: time.Second, now: func() time.Time { return now }}
+		const other = 15 << 10 // three would be too much, two are not
+		before := collections()
+		for range 6 {
+			m.spent(other, time.Millisecond)
+			runtime.GC()
+		}
+		if got := collections() - before; got != 6 {
+			t.Errorf("%d collections were asked for beside those that came by themselves", got-6)
+		}
+		if m.dead != 2*other {
+			t.Errorf("%d KiB count as there, want the last two blocks, %d", m.dead, 2*other)
+		}
+	})
+}
+
+// Pages go back once, when it has been quiet for a while.
+func TestPagesGoBackWhenItIsQuiet(t *testing.T) {
+	m := memory{delay: 50 * time.Millisecond, cost: time.Hour, now: time.Now}
+	armed := func() bool {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return m.armed
+	}
+	for range 3 {
+		m.spent(1, 0)
+	}
+	if !armed() {
+		t.Fatal("nobody gives the pages back")
+	}
+	for deadline := time.Now().Add(10 * time.Second); armed(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the pages were never given back")
+		}
+	}
+	m.spent(1, 0)
+	if !armed() {
+		t.Error("after the next hash nobody gives the pages back")
+	}
+}
