@@ -14,7 +14,6 @@ ARGS ?=
 export CGO_ENABLED := 0
 export PORT VERSION
 
-LDFLAGS = $(shell scripts/ldflags.sh)
 TOOLS := .cache/tools
 
 # Every area that `make test` runs, the longest first.
@@ -32,7 +31,7 @@ run: build ## start a gateway on 127.0.0.1:8080 (PORT=) with ./data, for trying 
 
 .PHONY: build
 build: ## build bin/edgegw (VERSION=)
-	@go build -trimpath -ldflags '$(LDFLAGS)' -o bin/edgegw ./cmd/edgegw
+	@scripts/build.sh bin/edgegw
 
 .PHONY: cross
 cross: ## build for every board into dist/ and hold the size budget of armv6 (VERSION=)

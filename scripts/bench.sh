@@ -67,7 +67,7 @@ echo "bench: building" >&2
 export CGO_ENABLED=0
 go build -trimpath -ldflags '-s -w' -o "$load" ./cmd/edgegw-load
 if [[ " $SERVERS " == *" edgegw "* ]]; then
-    go build -trimpath -ldflags "$(scripts/ldflags.sh)" -o "$edgegw" ./cmd/edgegw
+    scripts/build.sh "$edgegw"
 fi
 head -c 32 /dev/urandom | base64 >"$dir/jwt-secret"
 head -c 24 /dev/urandom | base64 >"$dir/admin-password"
@@ -180,7 +180,7 @@ done
 
 # The baseline's binary holds the load generator too, so its size is no figure.
 if wanted binary && [[ -x $edgegw ]]; then
-    GOOS=linux GOARCH=arm GOARM=6 go build -trimpath -ldflags "$(scripts/ldflags.sh)" -o "$dir/edgegw-armv6" ./cmd/edgegw
+    GOOS=linux GOARCH=arm GOARM=6 scripts/build.sh "$dir/edgegw-armv6"
     size=$(stat -c %s "$dir/edgegw-armv6")
     printf '{"row":"binary","target":"edgegw","round":1,"figures":{"mb":%d.%06d}}\n' \
         $((size / 1000000)) $((size % 1000000)) >>"$results"

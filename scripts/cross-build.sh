@@ -13,7 +13,6 @@ budget_armv6=10000000
 if [ $# -eq 0 ]; then
     set -- armv6 armv7 arm64 amd64 386
 fi
-ldflags=$(scripts/ldflags.sh)
 mkdir -p dist
 for target in "$@"; do
     arm=
@@ -27,8 +26,7 @@ for target in "$@"; do
         ;;
     esac
     out=dist/edgegw-linux-$target
-    CGO_ENABLED=0 GOOS=linux GOARCH=$arch GOARM=$arm \
-        go build -trimpath -ldflags "$ldflags" -o "$out" ./cmd/edgegw
+    GOOS=linux GOARCH=$arch GOARM=$arm scripts/build.sh "$out"
     size=$(stat -c %s "$out")
     echo "$out $size bytes"
     if [ "$target" = armv6 ] && [ "$size" -gt $budget_armv6 ]; then
