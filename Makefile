@@ -17,7 +17,7 @@ export PORT VERSION
 TOOLS := .cache/tools
 
 # Every area that `make test` runs, the longest first.
-AREAS := test-race lint test-arm fuzz-smoke test-386 test-browser cross-smoke tidy-check test-tools
+AREAS := test-race lint test-arm fuzz-smoke test-386 test-attack test-api test-browser cross-smoke tidy-check test-tools
 
 .PHONY: help
 help: ## print this
@@ -58,12 +58,12 @@ test: ## run every test; installs what is missing
 .PHONY: test-go
 test-go: ## run vet and the Go tests without the slow parts; the quick inner loop
 	@go vet ./...
-	@go test -short ./...
+	@go test -short ./internal/... ./cmd/...
 
 .PHONY: test-race
 test-race: ## run all Go tests with the race detector
 	@scripts/ensure-tools.sh gcc promtool
-	@CGO_ENABLED=1 go test -race -count=1 -timeout 12m ./...
+	@CGO_ENABLED=1 go test -race -count=1 -timeout 12m ./internal/... ./cmd/...
 
 .PHONY: test-script
 test-script: ## run the scripts against the real binary
@@ -84,6 +84,14 @@ test-386: ## run the Go tests as a 32-bit program
 .PHONY: test-browser
 test-browser: build ## run the tests in a real browser
 	@scripts/test-browser.sh
+
+.PHONY: test-api
+test-api: build ## let schemathesis try the API document on the real binary (SECONDS_PER_RUN=60)
+	@scripts/test-api.sh
+
+.PHONY: test-attack
+test-attack: ## attack the real binary: tokens, timing, bodies, origins, headers, floods; prints figures
+	@go test -count=1 -timeout 8m -v ./e2e/attack
 
 .PHONY: fuzz-smoke
 fuzz-smoke: ## fuzz every target for 10 seconds

@@ -12,8 +12,17 @@ package_of() {
     promtool) echo prometheus ;;
     qemu-arm-static | qemu-i386-static) echo qemu-user-static ;;
     node) echo nodejs ;;
+    python3 | python3-venv) echo python3 python3-venv ;;
     chromium | npm | strace | shellcheck | make | jq | curl | git | victoria-metrics) echo "$1" ;;
     *) return 1 ;;
+    esac
+}
+
+# have TOOL: most are commands; Debian keeps a part of Python apart.
+have() {
+    case $1 in
+    python3-venv) python3 -c 'import venv, ensurepip' 2>/dev/null ;;
+    *) command -v "$1" >/dev/null ;;
     esac
 }
 
@@ -24,7 +33,7 @@ fi
 
 missing=() packages=()
 for tool in "$@"; do
-    if command -v "$tool" >/dev/null; then
+    if have "$tool"; then
         continue
     fi
     if [ "$tool" = go ]; then
@@ -68,7 +77,7 @@ if ! install >"$log" 2>&1; then
 fi
 hash -r
 for tool in "${missing[@]}"; do
-    if ! command -v "$tool" >/dev/null; then
+    if ! have "$tool"; then
         echo "ensure-tools: $(package_of "$tool") is installed, but $tool is still missing" >&2
         exit 1
     fi

@@ -10,9 +10,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-scripts/ensure-tools.sh python3 curl
-if ! python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
-    echo "test-api: $(python3 --version) lacks venv, or is older than 3.10; install the Debian packages python3 and python3-venv" >&2
+scripts/ensure-tools.sh python3 python3-venv curl
+if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))'; then
+    echo "test-api: $(python3 --version) is older than 3.10, which schemathesis needs" >&2
     exit 1
 fi
 binary=${1:-bin/edgegw}
@@ -98,11 +98,14 @@ headers = { Authorization = "Bearer $token" }
 include-operation-id = "webSocket"
 enabled = false
 END
+# Two checks do not fit. positive_data_acceptance: a password can be weak and a name
+# taken, which no schema tells. ensure_resource_availability: it does not know that
+# names are folded, misses that "qOe" was deleted as "qoe", and calls the 404 a loss.
 code=0
 SCHEMATHESIS_HOOKS=test_api_hooks PYTHONPATH=scripts PYTHONDONTWRITEBYTECODE=1 \
-    API_TEST_PASSWORD=$password API_TEST_DEVICE_KEY=$device_key \
+    HYPOTHESIS_STORAGE_DIRECTORY=$work/hypothesis API_TEST_PASSWORD=$password API_TEST_DEVICE_KEY=$device_key \
     timeout 150 "$tools/bin/schemathesis" --config-file "$work/schemathesis.toml" run "$url/openapi.json" \
-    --checks all --exclude-checks positive_data_acceptance \
+    --checks all --exclude-checks positive_data_acceptance,ensure_resource_availability \
     --seed "${SEED:-1}" --max-time "${SECONDS_PER_RUN:-60}" --workers 1 --generation-database none \
     --continue-on-failure --no-color >"$work/out" 2>&1 || code=$?
 cat "$work/out"

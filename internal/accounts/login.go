@@ -222,15 +222,15 @@ func (s *Service) told(ctx context.Context, username, room string, err error) {
 	}
 	e := gateway.AsError(err)
 	s.opts.Observe.Login(string(e.Code))
-	reason, level := string(e.Code), slog.LevelWarn
+	reason, detail, level := string(e.Code), e.Error(), slog.LevelWarn
 	var c cause
 	if errors.As(err, &c) {
-		reason = string(c)
+		reason, detail = string(c), ""
 	}
 	if e.Code == gateway.CodeInternal || c == causeDamaged {
 		level = slog.LevelError
 	}
 	s.log(ctx, level, "login refused", gateway.EventLogin, user, slog.String("code", string(e.Code)),
-		slog.String("reason", reason), slog.String("detail", e.Error()))
+		slog.String("reason", reason), slog.String("detail", detail))
 	s.attempt(ctx, gateway.EventLogin, user, reason)
 }
