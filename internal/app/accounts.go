@@ -70,7 +70,7 @@ func accountsOptions(cfg *config.Config, s *boltstore.Identity, c *clock.Clock, 
 		return o, err
 	}
 	return accounts.Options{
-		Store: identityStore{s}, Hasher: hasher, Policy: password.Policy{MinLength: cfg.PasswordMinLength},
+		Store: identityStore{s}, Hasher: hasher, Policy: password.Policy{MinLength: cfg.PasswordMinLength, Site: cfg.Site},
 		Tokens: tokens, Keys: keyFile{cfg},
 		AccessTTL: cfg.AccessTTL, DeviceAccessTTL: cfg.DeviceAccessTTL,
 		RefreshTTL: cfg.RefreshTTL, DeviceRefreshTTL: cfg.DeviceRefreshTTL,

@@ -25,7 +25,7 @@ const (
 // heap, would let several of them pile up and then keep their pages.
 //
 // Collecting after each hash keeps the heap at one block, but costs time in
-// proportion to what else lives there. In a small gateway that is a twentieth of
+// proportion to what else lives there. In a small gateway that is a small part of
 // the hash. Beside 60 MB of connections it is as much as a hash of 19 MiB itself,
 // which the messages pay; there, a collection waits until more than maxDeadKiB are
 // to be had, and is saved when the collector has run by itself meanwhile. With the

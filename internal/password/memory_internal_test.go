@@ -32,14 +32,16 @@ func hashInARow(t *testing.T, p Params, n int) (most uint64) {
 }
 
 // Hashes in a row must not pile their blocks up, and after the last the pages
-// must go back.
+// must go back. One block more than there is may have pages: when something small
+// has come to lie in its place, the next one needs another.
 func TestMemoryStaysBounded(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(1000))
 	debug.FreeOSMemory()
 	before := held()
 	most := hashInARow(t, Params{MemoryKiB: 48 << 10, Time: 1, Threads: 1}, 8)
 	t.Logf("%d MiB were held before and %d at most", before, most)
-	if most >= before+2*48 {
-		t.Errorf("%d MiB were held: two blocks of 48 MiB piled up on %d MiB", most, before)
+	if most >= before+3*48 {
+		t.Errorf("%d MiB were held: blocks of 48 MiB piled up on %d MiB", most, before)
 	}
 	for deadline := time.Now().Add(10 * time.Second); held() >= before+48; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -65,8 +67,8 @@ func TestMemoryStaysBoundedBesideALargeHeap(t *testing.T) {
 	most := hashInARow(t, Params{MemoryKiB: 19 << 10, Time: 1, Threads: 1}, 12)
 	cycles = collections() - cycles
 	t.Logf("%d MiB were held before and %d at most, %d collections in 12 hashes", before, most, cycles)
-	if most >= before+4*19 {
-		t.Errorf("%d MiB were held: four blocks of 19 MiB piled up on %d MiB", most, before)
+	if most >= before+5*19 {
+		t.Errorf("%d MiB were held: blocks of 19 MiB piled up on %d MiB", most, before)
 	}
 	runtime.KeepAlive(list)
 }
@@ -127,13 +129,19 @@ func TestPagesGoBackWhenItIsQuiet(t *testing.T) {
 		defer m.mu.Unlock()
 		return m.armed
 	}
+	forced := func() uint32 { // collections that somebody asked for
+		var s runtime.MemStats
+		runtime.ReadMemStats(&s)
+		return s.NumForcedGC
+	}
 	for range 3 {
 		m.spent(1, 0)
 	}
 	if !armed() {
 		t.Fatal("nobody gives the pages back")
 	}
-	for deadline := time.Now().Add(10 * time.Second); armed(); time.Sleep(time.Millisecond) {
+	before := forced()
+	for deadline := time.Now().Add(10 * time.Second); armed() || forced() == before; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the pages were never given back")
 		}

@@ -56,13 +56,15 @@ type tuner struct {
 
 func (t *tuner) tune(most Params) (Params, time.Duration) {
 	p, took := t.memory(most)
-	// The time grows with the passes, so one guess is right or nearly so.
 	for took <= t.target && p.Time < MaxTime && t.spent < tuneBudget*t.target {
-		more := p
-		more.Time = uint32(min(int64(p.Time)*int64(t.target)/max(int64(took), 1), MaxTime))
-		if more.Time == p.Time {
+		// The time grows with the passes, but less than they do: the first
+		// one has fresh pages to pay for as well, up to half of its time.
+		if took+took/time.Duration(2*p.Time) > t.target {
 			break
 		}
+		guess := int64(p.Time) * int64(t.target) / max(int64(took), 1)
+		more := p
+		more.Time = uint32(min(max(guess, int64(p.Time)+1), MaxTime))
 		longer := t.median(more)
 		for longer > t.target && more.Time-1 > p.Time {
 			more.Time--

@@ -8,12 +8,17 @@ import (
 )
 
 // machine is a model of a board: a hash takes perMiB for each MiB and pass, and
-// fresh for each MiB of fresh pages.
-type machine struct{ perMiB, fresh time.Duration }
+// fresh for each MiB of fresh pages; from pass to pass it gets slower by hot
+// percent.
+type machine struct {
+	perMiB, fresh time.Duration
+	hot           time.Duration
+}
 
 func (m machine) hash(p Params) time.Duration {
 	mib := time.Duration(p.MemoryKiB) / (1 << 10)
-	return mib*m.perMiB*time.Duration(p.Time) + mib*m.fresh
+	passes := time.Duration(p.Time)
+	return mib*m.perMiB*passes*(100+m.hot*(passes-1))/100 + mib*m.fresh
 }
 
 func TestTuner(t *testing.T) {
@@ -25,16 +30,19 @@ func TestTuner(t *testing.T) {
 		most    uint32
 		want    Params
 	}{
-		{"ok fast", machine{ms, 0}, 250 * ms, 64 << 10, Params{64 << 10, 3, 1}},
-		{"ok fast with fresh pages", machine{ms, ms / 2}, 250 * ms, 64 << 10, Params{64 << 10, 3, 1}},
-		{"ok very fast", machine{ms / 100, 0}, 250 * ms, 64 << 10, Params{64 << 10, 10, 1}},
-		{"ok one pass fits", machine{3 * ms, ms / 2}, 250 * ms, 64 << 10, Params{64 << 10, 1, 1}},
-		{"ok half the memory", machine{5 * ms, 0}, 250 * ms, 64 << 10, Params{32 << 10, 1, 1}},
-		{"ok half the memory, twice", machine{7 * ms, 0}, 250 * ms, 48 << 10, Params{24 << 10, 1, 1}},
-		{"ok an eighth of the memory", machine{30 * ms, 0}, 250 * ms, 64 << 10, Params{8 << 10, 1, 1}},
-		{"ok the least memory", machine{34 * ms, 0}, 250 * ms, 64 << 10, Params{MinMemoryKiB, 1, 1}},
-		{"ok little allowed, more passes", machine{10 * ms, 0}, 250 * ms, MinMemoryKiB, Params{MinMemoryKiB, 3, 1}},
-		{"bad too slow at the least", machine{300 * ms, 0}, 250 * ms, 64 << 10, Params{MinMemoryKiB, 1, 1}},
+		{"ok fast", machine{ms, 0, 0}, 250 * ms, 64 << 10, Params{64 << 10, 3, 1}},
+		{"ok fast with fresh pages", machine{ms, ms / 2, 0}, 250 * ms, 64 << 10, Params{64 << 10, 3, 1}},
+		{"ok very fast", machine{ms / 100, 0, 0}, 250 * ms, 64 << 10, Params{64 << 10, 10, 1}},
+		{"ok one pass fits", machine{3 * ms, ms / 2, 0}, 250 * ms, 64 << 10, Params{64 << 10, 1, 1}},
+		{"ok half the memory", machine{5 * ms, 0, 0}, 250 * ms, 64 << 10, Params{32 << 10, 1, 1}},
+		{"ok half the memory, twice", machine{7 * ms, 0, 0}, 250 * ms, 48 << 10, Params{24 << 10, 1, 1}},
+		{"ok an eighth of the memory", machine{30 * ms, 0, 0}, 250 * ms, 64 << 10, Params{8 << 10, 1, 1}},
+		{"ok the least memory", machine{34 * ms, 0, 0}, 250 * ms, 64 << 10, Params{MinMemoryKiB, 1, 1}},
+		{"ok little allowed, more passes", machine{10 * ms, 0, 0}, 250 * ms, MinMemoryKiB, Params{MinMemoryKiB, 3, 1}},
+		{"ok one more pass than in proportion", machine{3 * ms / 2, ms * 7 / 10, 0}, 250 * ms, 64 << 10, Params{64 << 10, 2, 1}},
+		{"ok slower and slower", machine{ms / 2, 0, 10}, 250 * ms, 64 << 10, Params{64 << 10, 5, 1}},
+		{"ok a second pass is too slow", machine{1900 * time.Microsecond, 0, 30}, 250 * ms, 64 << 10, Params{64 << 10, 1, 1}},
+		{"bad too slow at the least", machine{300 * ms, 0, 0}, 250 * ms, 64 << 10, Params{MinMemoryKiB, 1, 1}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
