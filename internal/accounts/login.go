@@ -136,9 +136,9 @@ func (s *Service) attemptPassword(ctx context.Context, key string, a gateway.Acc
 	case err == nil:
 		s.strikes.forget(key)
 	case gateway.CodeOf(err) == gateway.CodeInvalidCredentials && s.strikes.fail(key, s.opts.Now()):
-		name, _ := gateway.ParseAccountName(key)
-		s.attempt(ctx, gateway.EventAccountLocked, string(name), "failures")
-		s.log(ctx, slog.LevelWarn, "account locked", gateway.EventAccountLocked, string(name))
+		name := tellable(key, err)
+		s.attempt(ctx, gateway.EventAccountLocked, name, "failures")
+		s.log(ctx, slog.LevelWarn, "account locked", gateway.EventAccountLocked, name)
 	}
 	return weak, err
 }
@@ -209,12 +209,23 @@ func (s *Service) admit(tx Tx, log *journal, a gateway.Account, room gateway.Roo
 	return s.openSession(tx, log, a, room)
 }
 
+// maxStrangeName is the longest name of no account that is logged and audited.
+const maxStrangeName = 40
+
+// tellable is the name to log and to audit. A malformed one is not: it may be a
+// password typed into the wrong field; nor is one of nobody that is as long as a
+// key or a token.
+func tellable(username string, err error) string {
+	name, _ := gateway.ParseAccountName(username)
+	if errors.Is(err, causeUnknown) && len(name) > maxStrangeName {
+		return ""
+	}
+	return string(name)
+}
+
 // told counts, logs and audits how a login ended.
 func (s *Service) told(ctx context.Context, username, room string, err error) {
-	// A malformed name is neither logged nor audited: it may be a password
-	// typed into the wrong field.
-	name, _ := gateway.ParseAccountName(username)
-	user := string(name)
+	user := tellable(username, err)
 	if err == nil {
 		s.opts.Observe.Login(ResultOK)
 		s.log(ctx, slog.LevelInfo, "login", gateway.EventLogin, user, slog.String("room", room))

@@ -31,6 +31,7 @@ func TestLogin(t *testing.T) {
 		{"bad unknown name", "nobody", good, "", gateway.CodeInvalidCredentials, "unknown_account"},
 		{"bad disabled", "dis", good, "", gateway.CodeInvalidCredentials, "disabled_account"},
 		{"bad device", "pump", good, "", gateway.CodeInvalidCredentials, "device_account"},
+		{"bad unknown name, as long as a key", strings.Repeat("k", 43), good, "", gateway.CodeInvalidCredentials, "unknown_account"},
 		{"bad malformed name", "a b\n", good, "", gateway.CodeInvalidCredentials, "malformed_name"},
 		{"bad empty name", "", good, "", gateway.CodeInvalidCredentials, "malformed_name"},
 		{"bad room shape", "ada", good, "a/b", gateway.CodeInvalidRequest, "room id"},
@@ -64,7 +65,7 @@ func TestLogin(t *testing.T) {
 					t.Errorf("the log lacks %q: %s", want, line)
 				}
 			}
-			if strings.Contains(line, "horse") || s.Access != "" && strings.Contains(line, s.Access) || strings.Contains(line, "a b") {
+			if strings.Contains(line, "horse") || s.Access != "" && strings.Contains(line, s.Access) || strings.Contains(line, "a b") || strings.Contains(line, "kkk") {
 				t.Errorf("the log says too much: %s", line)
 			}
 		})

@@ -46,8 +46,7 @@ func (s *Service) serveReset(r resetRequest) error {
 		return err
 	}
 	if obstacle != "" {
-		name, _ := gateway.ParseAccountName(r.username)
-		s.attempt(r.ctx, gateway.EventResetRequested, string(name), string(obstacle))
+		s.attempt(r.ctx, gateway.EventResetRequested, tellable(r.username, obstacle), string(obstacle))
 		return nil
 	}
 	code, sent := "", false

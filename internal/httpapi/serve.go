@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"strings"
 
 	"edgegw/internal/gateway"
 )
@@ -33,7 +34,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		took := a.opts.Clock.Now().Sub(started)
 		a.opts.Observe(class, rec.status, took)
 		a.opts.Logger.LogAttrs(r.Context(), slog.LevelDebug, "request",
-			slog.String("event", "http_request"), slog.String("method", r.Method), slog.String("path", r.URL.Path),
+			slog.String("event", "http_request"), slog.String("method", r.Method), slog.String("path", pathForLog(r.URL.Path)),
 			slog.Int("code", rec.status), slog.String("ip", o.IP), slog.String("request_id", o.RequestID),
 			slog.Duration("took", took))
 	}()
@@ -84,6 +85,19 @@ func (a *API) panicked(w *recorder, r *http.Request, p any) {
 	if !w.wrote {
 		a.Refuse(w, r, gateway.Errorf(gateway.CodeInternal, "internal error"))
 	}
+}
+
+// pathForLog cuts segments that are long enough for a key or a token: somebody
+// may have put one where a name belongs.
+func pathForLog(path string) string {
+	const most = 40
+	segments := strings.Split(path[:min(len(path), 1<<10)], "/")
+	for i, s := range segments {
+		if len(s) > most {
+			segments[i] = s[:8] + "…"
+		}
+	}
+	return strings.Join(segments, "/")
 }
 
 func newRequestID() string {
