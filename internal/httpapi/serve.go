@@ -87,14 +87,14 @@ func (a *API) panicked(w *recorder, r *http.Request, p any) {
 	}
 }
 
-// pathForLog cuts segments that are long enough for a key or a token: somebody
+// pathForLog leaves out segments that are long enough for a key or a token: somebody
 // may have put one where a name belongs.
 func pathForLog(path string) string {
 	const most = 40
 	segments := strings.Split(path[:min(len(path), 1<<10)], "/")
 	for i, s := range segments {
 		if len(s) > most {
-			segments[i] = s[:8] + "…"
+			segments[i] = "…"
 		}
 	}
 	return strings.Join(segments, "/")
