@@ -24,6 +24,13 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("X-Request-ID", o.RequestID)
 	h.Set("X-Content-Type-Options", "nosniff")
+	if len(r.TransferEncoding) > 0 || !r.ProtoAtLeast(1, 1) {
+		// A proxy may have seen another end of this request than net/http,
+		// which drops a Content-Length beside a coding, and a coding in
+		// HTTP/1.0, without a word (RFC 9112 section 6.1). So nothing that
+		// came behind it counts.
+		h.Set("Connection", "close")
+	}
 	rec := &recorder{ResponseWriter: w, status: http.StatusOK}
 
 	class := classOther
