@@ -118,9 +118,9 @@ func TestSecretsOfCommands(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		// The half of it is there, the rest is still to come.
+		// Half of what it reads is there; the rest is still to come.
 		_, _ = in.Write([]byte(c.stdin[:len(c.stdin)/2]))
-		for deadline := time.Now().Add(patience); !waitsForInput(cmd.Process.Pid) && time.Now().Before(deadline); {
+		for deadline := time.Now().Add(patience); !hasBegun(cmd.Process.Pid) && time.Now().Before(deadline); {
 			time.Sleep(time.Millisecond)
 		}
 		for _, name := range []string{"cmdline", "environ"} {
@@ -148,8 +148,8 @@ func TestSecretsOfCommands(t *testing.T) {
 	t.Logf("commands: 0 secrets in %d command lines and environments", looked)
 }
 
-// waitsForInput reports whether the process has read what there was to read.
-func waitsForInput(pid int) bool {
+// hasBegun reports whether the process is edgegw by now, and has read something.
+func hasBegun(pid int) bool {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
 	return err == nil && strings.Contains(string(b), "rchar: ") && !strings.Contains(string(b), "rchar: 0\n")
 }

@@ -73,9 +73,6 @@ func (g *gateway) try(method, path, token string, body any, headers ...string) (
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	for i := 0; i+1 < len(headers); i += 2 {
-		if headers[i] == "Host" {
-			req.Host = headers[i+1]
-		}
 		req.Header[headers[i]] = append(req.Header[headers[i]], headers[i+1])
 	}
 	res, err := g.client.Do(req)

@@ -139,7 +139,7 @@ func besideWork(t *testing.T, do func() []time.Duration) []time.Duration {
 // People who only listen shall not notice when 200 others log in at once.
 func TestFanoutUnderFlood(t *testing.T) {
 	const subscribers, people, queue = 20, 200, 16
-	conf := (&gateway{t: t}).file("edgegw.toml", "[[rooms]]\nmatch = \"live\"\ndurability = \"memory\"\n")
+	conf := writeFile(t, "edgegw.toml", "[[rooms]]\nmatch = \"live\"\ndurability = \"memory\"\n")
 	g := start(t, unlimited("config="+conf)...)
 	var listeners []*listener
 	for range subscribers {

@@ -66,7 +66,7 @@ func start(t *testing.T, options ...string) *gateway {
 	g.hidden.hide("password", password)
 	own := []string{
 		"listen=127.0.0.1:0", "log_format=json", "log_level=debug", "data_dir=" + g.dir, "max_store_bytes=67108864",
-		"admin_password_file=" + g.file("admin-password", password),
+		"admin_password_file=" + writeFile(t, "admin-password", password),
 	}
 	g.args = []string{"serve"}
 	for _, o := range append(own, options...) {
@@ -83,12 +83,12 @@ func start(t *testing.T, options ...string) *gateway {
 	return g
 }
 
-// file writes a file that the gateway may read, and returns its path.
-func (g *gateway) file(name, content string) string {
-	g.t.Helper()
-	path := filepath.Join(g.t.TempDir(), name)
+// writeFile writes a file that a gateway may read, and returns its path.
+func writeFile(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		g.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return path
 }

@@ -24,7 +24,7 @@ type harvest struct {
 func reap(t *testing.T) *harvest {
 	t.Helper()
 	const metrics = "canary-key-of-metrics=0123456789/" // which no account could be called
-	file := (&gateway{t: t}).file("metrics-token", metrics)
+	file := writeFile(t, "metrics-token", metrics)
 	h := &harvest{gateway: start(t, cheap(unlimited("metrics_token_file="+file)...)...)}
 	h.metrics = metrics
 	h.hidden.hide("key", metrics)
