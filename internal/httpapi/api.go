@@ -98,6 +98,8 @@ func NewServer(h http.Handler, logger *slog.Logger) *http.Server {
 		WriteTimeout:      60 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(logger.With("event", "http_server").Handler(), slog.LevelDebug),
+		// OPTIONS * is answered like everything else, with a request id.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(logger.With("event", "http_server").Handler(), slog.LevelDebug),
 	}
 }
