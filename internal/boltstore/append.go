@@ -28,6 +28,8 @@ type queue struct {
 	urgent int
 	// flush is set while what waits shall not wait for the window.
 	flush bool
+	// added and taken count the records that ever went in and out.
+	added, taken uint64
 	// space is closed and replaced when the writer took something.
 	space chan struct{}
 }
@@ -48,7 +50,7 @@ func (q *queue) empty() bool { return len(q.items) == 0 }
 // commit failed and after Run or Close ended. A record that was refused was not
 // taken in any way.
 func (h *History) Append(rec *gateway.Record) error {
-	settings := h.opts.Settings(rec.Room)
+	settings := h.RoomSettings(rec.Room)
 	item := queued{rec: rec, size: recordSize(rec), urgent: settings.Durability == gateway.DurabilityFsynced}
 	h.mu.Lock()
 	if h.err == nil && !h.fitsLocked(item.size) {
@@ -66,10 +68,14 @@ func (h *History) Append(rec *gateway.Record) error {
 	if n := gateway.Seq(max(1, settings.MaxMessages)); r.head.Seq > n {
 		r.head.Oldest = max(r.head.Oldest, r.head.Seq-n+1)
 	}
+	if rec.Message.ID != "" {
+		h.rememberLocked(r, &rec.Message)
+	}
 	q := &h.queue
 	wake := q.empty() || item.urgent && q.urgent == 0 || q.bytes < maxCommitBytes && q.bytes+item.size >= maxCommitBytes
 	q.items = append(q.items, item)
 	q.bytes += item.size
+	q.added++
 	if item.urgent {
 		q.urgent++
 	}
@@ -84,15 +90,18 @@ func (h *History) admitLocked(item *queued) error {
 	m := &item.rec.Message
 	switch {
 	case h.err != nil:
-		return &gateway.Error{Code: gateway.CodeUnavailable, Message: "the message store has stopped; try again",
-			Op: "boltstore.Append", Err: h.err}
+		return h.stoppedError("boltstore.Append")
 	case !h.fitsLocked(item.size):
 		return &gateway.Error{Code: gateway.CodeUnavailable, Message: "the message store is too slow right now; try again",
 			Op: "boltstore.Append", Err: errors.New("the queue is full"), RetryAfter: spaceTimeout}
 	}
 	r := h.rooms[item.rec.Room]
 	if r == nil {
-		r = &room{id: item.rec.Room, head: gateway.RoomHead{Epoch: h.epoch, Oldest: 1}, disk: roomDisk{first: 1}}
+		r = h.newRoom(item.rec.Room)
+	}
+	if r.busy > 0 {
+		return &gateway.Error{Code: gateway.CodeUnavailable, Message: "the room is being changed; try again",
+			Op: "boltstore.Append", Err: errors.New("an operation on the room is under way")}
 	}
 	if m.Seq != r.head.Seq+1 || m.TS < r.head.TS {
 		return gateway.Wrap("boltstore.Append", fmt.Errorf("seq %d at %d does not follow seq %d at %d of room %s",
@@ -153,6 +162,7 @@ func (h *History) take(windowOver bool) []queued {
 	}
 	q.bytes -= size
 	q.urgent -= urgent
+	q.taken += uint64(n)
 	close(q.space)
 	q.space = make(chan struct{})
 	return batch

@@ -33,6 +33,82 @@ func BenchmarkAppend(b *testing.B) {
 	h.queue.items = nil
 }
 
+// BenchmarkAppendID asks for each id and appends, as a hub does, when the accounts
+// have their lists: 20 in each of 5 rooms, of 64 ids, or one in each, of 4,096.
+func BenchmarkAppendID(b *testing.B) {
+	for _, load := range []struct{ accounts, list int }{{20, newestIDs}, {1, mostIDs}} {
+		b.Run(fmt.Sprintf("accounts=%d/list=%d", load.accounts, load.list), func(b *testing.B) {
+			const rooms, timed = 5, 20_000
+			site := storetest.NewSite()
+			h := openTest(b, site, "", nil)
+			now := gateway.Timestamp(site.Now().UnixMilli())
+			warm := rooms * load.accounts * load.list
+			recs := make([]gateway.Record, warm+timed)
+			for i := range recs {
+				recs[i] = *record(gateway.RoomID(fmt.Sprint("room-", i%rooms)), gateway.Seq(i/rooms+1), "a short payload")
+				m := &recs[i].Message
+				m.User, m.ID, m.TS = gateway.AccountName(fmt.Sprint("device-", i/rooms%load.accounts)), gateway.MessageID(fmt.Sprintf("%022d", i)), now
+				if load.list == newestIDs && i < warm {
+					m.TS -= 1_000_000
+				}
+			}
+			publish := func(i int) {
+				rec := &recs[i]
+				if found, err := h.Find(rec.Room, rec.Message.User, rec.Message.ID); found.Seq != 0 || err != nil {
+					b.Fatal(found, err)
+				}
+				if err := h.Append(rec); err != nil {
+					b.Fatal(err)
+				}
+				if i%1000 == 0 {
+					h.queue.items, h.queue.bytes = h.queue.items[:0], 0
+				}
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			for i := range b.N {
+				if i%timed == 0 {
+					b.StopTimer()
+					clear(h.rooms)
+					for at := range warm {
+						publish(at)
+					}
+					b.StartTimer()
+				}
+				publish(warm + i%timed)
+			}
+			h.queue.items = nil
+		})
+	}
+}
+
+// BenchmarkFind asks for an id that is not there: of an account that is in memory,
+// and of one that has to be read.
+func BenchmarkFind(b *testing.B) {
+	site := storetest.NewSite()
+	h := openTest(b, site, "", nil)
+	for i := range 100 {
+		publishIDs(b, h, site, "r", gateway.AccountName(fmt.Sprint("device-", i)), newestIDs)
+	}
+	h.settle(b)
+	for _, most := range []int{maxPublisherBytes, 1} {
+		b.Run(fmt.Sprint("forgotten=", most == 1), func(b *testing.B) {
+			h.publishers.most = most
+			users := []gateway.AccountName{"device-7", "device-8"}
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				user := users[i%2]
+				if most == 1 {
+					delete(h.rooms["r"].publishers, user)
+				}
+				if found, err := h.Find("r", user, "a-new-one"); found.Seq != 0 || err != nil {
+					b.Fatal(found, err)
+				}
+			}
+		})
+	}
+}
+
 // BenchmarkEncode is what the writer does for a record besides bbolt.
 func BenchmarkEncode(b *testing.B) {
 	rec := record("plant.1", 1, string(make([]byte, 200)))

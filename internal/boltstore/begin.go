@@ -1,7 +1,6 @@
 package boltstore
 
 import (
-	"errors"
 	"strconv"
 
 	bolt "go.etcd.io/bbolt"
@@ -21,7 +20,7 @@ func storeLimit() int64 {
 func historyFile(opts *HistoryOptions) storeFile {
 	f := storeFile{
 		path:      opts.Path,
-		schema:    schema{kind: "history", first: createHistory},
+		schema:    historySchema(),
 		growBytes: 4 << 20,
 		open:      opts.open,
 	}
@@ -40,16 +39,6 @@ func historyFile(opts *HistoryOptions) storeFile {
 	return f
 }
 
-func createHistory(tx *bolt.Tx) error {
-	for _, name := range [][]byte{bucketLog, bucketMessages, bucketRooms, bucketEpochs} {
-		if _, err := tx.CreateBucket(name); err != nil {
-			return err
-		}
-	}
-	state := newState()
-	return state.put(tx)
-}
-
 // begin loads the heads of all rooms, moves the log into the rooms' buckets,
 // and marks the file as open, all in one transaction. When it was marked
 // already, the last process did not stop cleanly: messages that it announced
@@ -59,18 +48,28 @@ func (h *History) begin() error {
 	err := h.update(0, func(tx *bolt.Tx) error {
 		var ok bool
 		if h.state, ok = readState(tx); !ok {
-			return refuseDamaged(h.opts.Path, errors.New("its state record fails its sum"))
+			return refuseDamaged(h.opts.Path, errNoState)
 		}
-		intact, err := h.loadRooms(tx)
+		h.loadSettings(tx)
+		rebuilt, err := h.loadRooms(tx)
 		if err != nil {
 			return err
 		}
 		if err := h.replay(tx); err != nil {
 			return err
 		}
-		if h.state.open || !intact {
+		if h.state.open || len(rebuilt) > 0 {
 			h.state.advance()
 		}
+		for _, r := range rebuilt {
+			r.disk.generation, r.disk.epoch = h.state.generation, h.state.epoch
+			if err := r.disk.put(tx, r.id); err != nil {
+				return err
+			}
+		}
+		resets = len(rebuilt)
+		number, _ := tx.Bucket(bucketGarbage).Cursor().First()
+		h.garbage = number != nil
 		h.state.open = true
 		return h.state.put(tx)
 	})
@@ -91,7 +90,7 @@ func (h *History) begin() error {
 	}
 	h.sweep()
 	h.reportBegin(resets)
-	return nil
+	return h.leaveRooms()
 }
 
 func (h *History) refuseBegin(err error) error {
@@ -112,29 +111,34 @@ func (h *History) reportBegin(resets int) {
 	}
 }
 
-// loadRooms reads the heads of all rooms and reports whether all were intact.
-func (h *History) loadRooms(tx *bolt.Tx) (intact bool, err error) {
+// loadRooms reads the heads of all rooms and returns those that were damaged and
+// made anew.
+func (h *History) loadRooms(tx *bolt.Tx) (rebuilt []*room, err error) {
 	var scratch []byte
-	intact = true
-	err = tx.Bucket(bucketRooms).ForEach(func(key, value []byte) error {
+	err = tx.Bucket(bucketRooms).ForEach(func(key, value []byte) (err error) {
 		id := gateway.RoomID(key)
 		disk, ok := readRoomDisk(id, value, &scratch)
 		if !ok {
-			intact = false
-			disk = rebuildRoomDisk(tx, id)
+			if disk, err = rebuildRoomDisk(tx, id, &h.state); err != nil {
+				return err
+			}
 			h.log.Error("the head of a room is damaged and was made anew", "event", "head_damaged", "room", id, "seq", disk.filled)
 		}
 		oldest := disk.first
-		if n := gateway.Seq(max(1, h.opts.Settings(id).MaxMessages)); disk.filled > n {
+		if n := gateway.Seq(max(1, h.RoomSettings(id).MaxMessages)); disk.filled > n {
 			oldest = max(oldest, disk.filled-n+1)
 		}
-		h.rooms[id] = &room{
+		r := &room{
 			id: id, disk: disk, filled: disk.filled, filledTS: disk.ts,
 			head: gateway.RoomHead{Seq: disk.filled, Oldest: oldest, TS: disk.ts},
 		}
+		h.rooms[id] = r
+		if !ok {
+			rebuilt = append(rebuilt, r)
+		}
 		return nil
 	})
-	return intact, err
+	return rebuilt, err
 }
 
 // replay reads what the log holds and fills it into the rooms, under the
@@ -151,7 +155,7 @@ func (h *History) replay(tx *bolt.Tx) error {
 		}
 		r := h.rooms[rec.Room]
 		if r == nil {
-			r = &room{id: rec.Room, head: gateway.RoomHead{Oldest: 1}, disk: roomDisk{first: 1}}
+			r = h.newRoom(rec.Room)
 			h.rooms[rec.Room] = r
 		}
 		if r.pending == 0 {

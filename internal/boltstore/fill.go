@@ -74,6 +74,9 @@ func (h *History) fillRoom(tx *bolt.Tx, messages *bolt.Bucket, r *room, recs []*
 	if d.count == 0 {
 		d.first = d.filled + 1
 	}
+	if err := storeIDs(tx, r.id, recs, func(user gateway.AccountName, n int) { h.reportDamagedIDs(r.id, user, n) }); err != nil {
+		return err
+	}
 	h.loosen(r)
 	return d.put(tx, r.id)
 }
@@ -89,6 +92,7 @@ func (h *History) filled() {
 		r.pending = 0
 		r.filled, r.filledTS = r.disk.filled, r.disk.ts
 		r.head.Oldest = max(r.head.Oldest, r.disk.first)
+		h.releaseLocked(r)
 	}
 	clear(h.tail.rooms)
 	h.tail.rooms = h.tail.rooms[:0]

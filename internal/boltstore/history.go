@@ -76,6 +76,9 @@ type History struct {
 	stopped   chan struct{} // closed when no Append can succeed any more
 	announced chan struct{} // the announcer took what was committed, capacity 1
 
+	// decided are the settings that were stored for single rooms.
+	decided atomic.Pointer[map[gateway.RoomID]gateway.RoomSettings]
+
 	damaged atomic.Int64
 	size    atomic.Int64
 
@@ -84,8 +87,15 @@ type History struct {
 	queue queue
 	acks  acks
 	err   error // why nothing can be appended any more
+	// operations wait for the writer.
+	operations []*operation
+	publishers publishers
 
-	// Owned by the writer; before Run and after it by Open and Close.
+	// writing is held by the writer: Run, and without it whoever operates.
+	writing sync.Mutex
+
+	// Owned by the writer; before Run and after it by Open and Close. Of the
+	// state, only the mark of an open file changes after OpenHistory.
 
 	state storeState
 	tail  logTail
@@ -94,6 +104,7 @@ type History struct {
 	purge bool    // there may be something to delete
 	// touched are the rooms that the transaction at hand deleted from.
 	touched []*room
+	garbage bool // there may be something left of deleted rooms
 	broken  bool // a commit failed
 }
 
@@ -128,6 +139,7 @@ func OpenHistory(opts HistoryOptions) (*History, error) {
 		rooms:     make(map[gateway.RoomID]*room),
 	}
 	h.queue.space = make(chan struct{})
+	h.publishers.most = maxPublisherBytes
 	h.acks.ready = sync.NewCond(&h.acks.mu)
 	if err := guard(opts.Path, h.begin); err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -191,6 +203,11 @@ func (h *History) SizeBytes() int64 { return h.size.Load() }
 // marks the stop as clean and returns nil. It returns an error when a commit
 // failed: the process then has to end. Run may be called once.
 func (h *History) Run(ctx context.Context) error {
+	h.writing.Lock()
+	defer h.writing.Unlock()
+	if h.broken {
+		return h.err // of an operation before
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -210,6 +227,8 @@ func (h *History) Run(ctx context.Context) error {
 // may be called when Run has returned, or was never called.
 func (h *History) Close() error {
 	h.stop(errClosed)
+	h.writing.Lock()
+	defer h.writing.Unlock()
 	var err error
 	if !h.broken && h.queue.empty() {
 		err = h.markClean()

@@ -60,8 +60,8 @@ func TestOpenRefuses(t *testing.T) {
 		{"bad both meta pages damaged", func(t *testing.T, path string) string { return flip(t, path, 20, 4096+20) },
 			gateway.CodeUnavailable, "is damaged; keep a copy"},
 		{"bad schema of the future", func(t *testing.T, path string) string {
-			return alter(t, path, keySchema, binary.BigEndian.AppendUint32(nil, 2))
-		}, gateway.CodeUnavailable, "has schema version 2 and this edgegw knows up to 1; run the newer edgegw"},
+			return alter(t, path, keySchema, binary.BigEndian.AppendUint32(nil, 3))
+		}, gateway.CodeUnavailable, "has schema version 3 and this edgegw knows up to 2; run the newer edgegw"},
 		{"bad the other store's file", func(t *testing.T, path string) string { return alter(t, path, keyKind, []byte("identity")) },
 			gateway.CodeUnavailable, "is the identity store, not the history store"},
 		{"bad state record", func(t *testing.T, path string) string { return alter(t, path, keyState, []byte("nonsense")) },

@@ -1,6 +1,7 @@
 package boltstore
 
 import (
+	"errors"
 	"slices"
 	"sort"
 
@@ -16,6 +17,9 @@ const (
 	// maxPageBytes bounds a page of large messages; it then has fewer than
 	// asked for, and Older or Newer says that there are more.
 	maxPageBytes = 8 << 20
+	// maxPageTries is how often a page is begun anew because its room was
+	// deleted meanwhile.
+	maxPageTries = 3
 )
 
 // view is what a reader may see of a room at one moment.
@@ -25,6 +29,7 @@ type view struct {
 	// filled is the newest seq in the bucket; tail[i] has seq filled+1+i.
 	filled gateway.Seq
 	tail   []*gateway.Record
+	lives  int
 }
 
 // Page reads a page of the room's history. Messages that wait for their commit
@@ -37,15 +42,27 @@ func (h *History) Page(id gateway.RoomID, q gateway.HistoryQuery) (gateway.Histo
 		return gateway.HistoryPage{}, gateway.Errorf(gateway.CodeInvalidRequest,
 			"limit has to be %d to %d", gateway.MinHistoryLimit, gateway.MaxHistoryLimit)
 	}
-	v := h.view(id, h.opts.Settings(id).Durability == gateway.DurabilityFsynced)
+	committedOnly := h.RoomSettings(id).Durability == gateway.DurabilityFsynced
+	for range maxPageTries {
+		v := h.view(id, committedOnly)
+		page, err := h.page(&v, q)
+		if err != nil || h.alive(&v) {
+			return page, err
+		}
+	}
+	return gateway.HistoryPage{}, &gateway.Error{Code: gateway.CodeUnavailable, Message: "the room is being deleted; try again",
+		Op: "boltstore.Page", Err: errors.New("the room was deleted while it was read")}
+}
+
+func (h *History) page(v *view, q gateway.HistoryQuery) (gateway.HistoryPage, error) {
 	page := gateway.HistoryPage{Head: v.head}
 	low, high := v.head.Oldest, v.head.Seq // the time range
 	var err error
 	if q.From != 0 && low <= high {
-		low, err = h.seek(&v, q.From)
+		low, err = h.seek(v, q.From)
 	}
 	if q.To != 0 && low <= high && err == nil {
-		high, err = h.seek(&v, q.To)
+		high, err = h.seek(v, q.To)
 		high--
 	}
 	if err != nil || low > high {
@@ -60,7 +77,7 @@ func (h *History) Page(id gateway.RoomID, q gateway.HistoryQuery) (gateway.Histo
 		page.Newer = q.Before > 0 && q.Before <= high
 		return page, nil
 	}
-	page.Messages, err = h.collect(&v, first, last, q.Limit, q.OldestFirst)
+	page.Messages, err = h.collect(v, first, last, q.Limit, q.OldestFirst)
 	if n := len(page.Messages); n > 0 {
 		first, last = page.Messages[0].Seq, page.Messages[n-1].Seq
 	}
@@ -75,7 +92,7 @@ func (h *History) view(id gateway.RoomID, committedOnly bool) view {
 	if r == nil {
 		return view{id: id, head: gateway.RoomHead{Epoch: h.epoch, Oldest: 1}}
 	}
-	v := view{id: id, head: r.head, filled: r.filled, tail: r.tail}
+	v := view{id: id, head: r.head, filled: r.filled, tail: r.tail, lives: r.lives}
 	if n := int(r.committed - r.filled); committedOnly && n < len(v.tail) {
 		v.head.Seq, v.head.TS = r.committed, r.filledTS
 		v.tail = v.tail[:n]
@@ -85,6 +102,15 @@ func (h *History) view(id gateway.RoomID, committedOnly bool) view {
 		v.head.Oldest = min(v.head.Oldest, v.head.Seq+1)
 	}
 	return v
+}
+
+// alive reports whether what was read of the view is of one life of the room: its
+// bucket may have become another one's under the same seqs.
+func (h *History) alive(v *view) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r := h.rooms[v.id]
+	return r == nil || r.lives == v.lives
 }
 
 // seek returns the seq of the oldest message that is not before ts, or head+1.
@@ -148,17 +174,23 @@ func (h *History) collect(v *view, first, last gateway.Seq, limit int, oldestFir
 
 // read runs fn on the room's bucket, if there is one.
 func (h *History) read(id gateway.RoomID, fn func(*bolt.Bucket)) error {
+	return h.readFile("boltstore.Page", func(tx *bolt.Tx) {
+		if bucket := tx.Bucket(bucketMessages).Bucket([]byte(id)); bucket != nil {
+			fn(bucket)
+		}
+	})
+}
+
+// readFile runs fn in a read transaction. Its errors are CodeUnavailable.
+func (h *History) readFile(op string, fn func(*bolt.Tx)) error {
 	err := guard(h.opts.Path, func() error {
 		return h.db.View(func(tx *bolt.Tx) error {
-			if bucket := tx.Bucket(bucketMessages).Bucket([]byte(id)); bucket != nil {
-				fn(bucket)
-			}
+			fn(tx)
 			return nil
 		})
 	})
 	if err != nil && gateway.CodeOf(err) == gateway.CodeInternal {
-		return &gateway.Error{Code: gateway.CodeUnavailable, Message: "the history cannot be read right now; try again",
-			Op: "boltstore.Page", Err: err}
+		return &gateway.Error{Code: gateway.CodeUnavailable, Message: "the history cannot be read right now; try again", Op: op, Err: err}
 	}
 	return err
 }

@@ -28,7 +28,7 @@ func (h *History) sweep() {
 			h.loosen(r)
 		}
 	}
-	h.purge = len(h.loose) > 0 || h.inUse() > h.limit
+	h.purge = h.garbage || len(h.loose) > 0 || h.inUse() > h.limit
 }
 
 // loosen notes that limits may ask for messages of the room to go.
@@ -49,7 +49,7 @@ type roomLimits struct {
 // limitsOf also hides what the tail holds beyond the limits: those records stand
 // in the log, which nothing is deleted from, and will not go further.
 func (h *History) limitsOf(r *room) roomLimits {
-	settings := h.opts.Settings(r.id)
+	settings := h.RoomSettings(r.id)
 	limits := roomLimits{maxBytes: max(1, settings.MaxBytes), cutoff: math.MinInt64}
 	if settings.MaxAge > 0 && h.opts.TimeTrusted() {
 		limits.cutoff = gateway.Timestamp(h.opts.Now().Add(-settings.MaxAge).UnixMilli())
@@ -84,9 +84,14 @@ func (h *History) purgeSome() error {
 	return err
 }
 
-// purgeRooms deletes what the limits of loose rooms and the cap of the whole
-// store ask for, up to budget messages.
+// purgeRooms deletes what is left of deleted rooms, and what the limits of loose
+// rooms and the cap of the whole store ask for, up to budget messages.
 func (h *History) purgeRooms(tx *bolt.Tx, budget int) error {
+	swept, err := h.sweepGarbage(tx, budget)
+	if err != nil {
+		return err
+	}
+	budget -= swept
 	for len(h.loose) > 0 && budget > 0 {
 		r := h.loose[len(h.loose)-1]
 		limits := h.limitsOf(r)
@@ -101,7 +106,7 @@ func (h *History) purgeRooms(tx *bolt.Tx, budget int) error {
 			h.loose = h.loose[:len(h.loose)-1]
 		}
 	}
-	h.purge = len(h.loose) > 0
+	h.purge = h.garbage || len(h.loose) > 0
 	if over := h.inUse() - h.limit; over > 0 && budget > 0 {
 		n, err := h.purgeOldest(tx, budget, over+h.limit/100)
 		h.purge = h.purge || n > 0

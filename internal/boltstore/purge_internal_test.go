@@ -158,7 +158,7 @@ func checkDisk(t testing.TB, h *History) {
 		}
 		for id, r := range h.rooms {
 			disk, ok := readRoomDisk(id, tx.Bucket(bucketRooms).Get([]byte(id)), new([]byte))
-			made := rebuildRoomDisk(tx, id)
+			made := scanRoomDisk(tx, id)
 			if made.count == 0 {
 				made.first, made.firstTS, made.filled, made.ts = disk.filled+1, disk.firstTS, disk.filled, disk.ts
 			}

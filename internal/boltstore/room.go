@@ -10,15 +10,7 @@ import (
 
 const headVersion = 1
 
-// The buckets of history.db besides meta.
-var (
-	bucketLog      = []byte("log")      // number → record of any room
-	bucketMessages = []byte("messages") // room → bucket of seq → message
-	bucketRooms    = []byte("rooms")    // room → roomDisk
-	bucketEpochs   = []byte("epochs")   // room → list of pastEpoch
-)
-
-// room is one room that was ever written to.
+// room is one room that was ever written to, deleted, or given an epoch.
 type room struct {
 	id gateway.RoomID
 
@@ -33,6 +25,15 @@ type room struct {
 	// committed is the newest that is on disk at all.
 	filled, committed gateway.Seq
 	filledTS          gateway.Timestamp
+	// publishers are the accounts whose ids are in memory; unfilled are
+	// those of them that must stay there.
+	publishers map[gateway.AccountName]*publisher
+	unfilled   []*publisher
+	// busy counts the operations that wait for the room: it takes nothing
+	// meanwhile.
+	busy int
+	// lives counts how often the room was deleted.
+	lives int
 
 	// Owned by the writer.
 
@@ -90,8 +91,20 @@ func readRoomDisk(id gateway.RoomID, value []byte, scratch *[]byte) (roomDisk, b
 }
 
 // rebuildRoomDisk makes a head from the bucket, for a room whose own head is
-// damaged. Its generation is none, so that the room begins a new epoch.
-func rebuildRoomDisk(tx *bolt.Tx, id gateway.RoomID) roomDisk {
+// damaged. The seqs may begin anew below old ones, when the newest messages are
+// not kept: what goes by them, the remembered epochs and the ids, is given up, and
+// a new generation has to begin.
+func rebuildRoomDisk(tx *bolt.Tx, id gateway.RoomID, s *storeState) (roomDisk, error) {
+	if err := tx.Bucket(bucketEpochs).Delete([]byte(id)); err != nil {
+		return roomDisk{}, err
+	}
+	disk := scanRoomDisk(tx, id)
+	disk.generation, disk.epoch = s.generation, s.epoch
+	return disk, discard(tx, bucketIDs, id)
+}
+
+// scanRoomDisk makes a head from the bucket.
+func scanRoomDisk(tx *bolt.Tx, id gateway.RoomID) roomDisk {
 	r := roomDisk{first: 1}
 	bucket := tx.Bucket(bucketMessages).Bucket([]byte(id))
 	if bucket == nil {
@@ -118,41 +131,7 @@ func cursorFirst(bucket *bolt.Bucket) (c *bolt.Cursor, key, value []byte) {
 	return c, key, value
 }
 
-// enterGeneration makes the generation the room's own. The epochs that the room
-// leaves behind ended at the newest message it has: they are remembered, so that
-// a client which saw all of one can go on without a gap.
-func (d *roomDisk) enterGeneration(tx *bolt.Tx, id gateway.RoomID, s *storeState) error {
-	if d.generation == s.generation {
-		return nil
-	}
-	if d.filled > 0 {
-		past := readEpochs(tx, id)
-		past = append(past, pastEpoch{d.generation, d.epoch, d.filled})
-		for _, p := range s.past {
-			if p.generation > d.generation {
-				past = append(past, pastEpoch{p.generation, p.epoch, d.filled})
-			}
-		}
-		v := appendPast(nil, keepNewest(past))
-		if err := tx.Bucket(bucketEpochs).Put([]byte(id), appendSum(v, 0, id, 0)); err != nil {
-			return err
-		}
-	}
-	d.generation, d.epoch = s.generation, s.epoch
-	return nil
-}
-
-// readEpochs returns the ended epochs of a room, oldest first. A damaged list
-// reads as none: clients then fetch history instead of resuming.
-func readEpochs(tx *bolt.Tx, id gateway.RoomID) []pastEpoch {
-	body, ok := openSum(tx.Bucket(bucketEpochs).Get([]byte(id)), id, 0, new([]byte))
-	if !ok {
-		return nil
-	}
-	d := decoder{b: body}
-	past := readPast(&d)
-	if d.bad {
-		return nil
-	}
-	return past
+// newRoom makes a room that was never used.
+func (h *History) newRoom(id gateway.RoomID) *room {
+	return &room{id: id, head: gateway.RoomHead{Epoch: h.epoch, Oldest: 1}, disk: roomDisk{first: 1}}
 }

@@ -48,14 +48,19 @@ func newState() storeState {
 	return s
 }
 
-// advance begins a new generation. The epoch is random rather than counted:
-// two copies of one file must never give the same name to different messages.
+// advance begins a new generation.
 func (s *storeState) advance() {
 	if s.generation > 0 {
 		s.past = keepNewest(append(s.past, pastEpoch{generation: s.generation, epoch: s.epoch}))
 	}
 	s.generation++
-	s.epoch = gateway.Epoch(strconv.FormatUint(s.generation, 36) + "." + rand.Text()[:12])
+	s.epoch = newEpoch(s.generation)
+}
+
+// newEpoch names an epoch. The name is random rather than counted: two copies of
+// one file must never give the same name to different messages.
+func newEpoch(generation uint64) gateway.Epoch {
+	return gateway.Epoch(strconv.FormatUint(generation, 36) + "." + rand.Text()[:12])
 }
 
 func keepNewest(past []pastEpoch) []pastEpoch {

@@ -18,6 +18,9 @@ func (h *History) writeLoop(ctx context.Context) error {
 	defer sweep.Stop()
 	windowOver := false // the timer says when
 	for {
+		if err := h.runOperations(); err != nil {
+			return err
+		}
 		batch := h.take(windowOver)
 		if batch != nil && h.opts.CommitWindow > 0 {
 			windowOver = false
@@ -60,7 +63,7 @@ func (h *History) drain() error {
 	for {
 		batch := h.take(true)
 		if batch == nil {
-			return nil
+			return h.runOperations()
 		}
 		if err := h.commit(batch); err != nil {
 			return h.fail(err)
@@ -75,12 +78,13 @@ func (h *History) fail(err error) error {
 	err = gateway.Wrap("boltstore.Run", err)
 	h.log.Error("a commit failed; the gateway has to stop", "event", "store_failed", "db", "history", "err", err)
 	h.stop(err)
+	h.endOperations()
 	return err
 }
 
 // commit puts the batch on disk and hands it to the announcer.
 func (h *History) commit(batch []queued) error {
-	for h.acks.full() {
+	for h.acks.full() && !h.operating() {
 		<-h.announced
 	}
 	size := 0

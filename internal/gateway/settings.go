@@ -25,3 +25,20 @@ type RoomHead struct {
 	// TS is the newest message's timestamp, or 0 in an empty room.
 	TS Timestamp
 }
+
+// PastEpoch is an epoch of a room that has ended.
+type PastEpoch struct {
+	Epoch Epoch
+	// End is the last seq that the epoch durably holds: who saw more of it saw
+	// what was lost.
+	End Seq
+}
+
+// Found is a message that was published before under the same id.
+type Found struct {
+	// Seq is 0 when there is none.
+	Seq Seq
+	TS  Timestamp
+	// Record is the message while it waits for its commit, else nil.
+	Record *Record
+}

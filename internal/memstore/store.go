@@ -9,7 +9,7 @@ package memstore
 
 import (
 	"container/heap"
-	"crypto/rand"
+	"container/list"
 	"errors"
 	"fmt"
 	"slices"
@@ -35,8 +35,8 @@ type Options struct {
 	Now func() time.Time
 	// TimeTrusted says whether Now may be used to purge by age; nil is no.
 	TimeTrusted func() bool
-	// TotalBytes bounds what all rooms keep together, their overhead
-	// included; 0 means 8 MiB. Heads are kept besides.
+	// TotalBytes bounds what all rooms keep together, their overhead and
+	// message ids included; 0 means 8 MiB. Heads are kept besides.
 	TotalBytes int64
 }
 
@@ -49,10 +49,15 @@ type Store struct {
 	mu    sync.Mutex
 	rooms map[gateway.RoomID]*room
 	full  byAge // the rooms that keep messages
-	bytes int64
+	bytes int64 // of messages and ids
+	// publishers holds all rooms' publishers, the last used first; idBytes
+	// is what they take.
+	publishers list.List
+	idBytes    int64
 }
 
-// room is a head and the newest messages, which are messages[gone:].
+// room is a head, the newest messages, which are messages[gone:], and what they
+// leave behind.
 type room struct {
 	id       gateway.RoomID
 	head     gateway.RoomHead
@@ -60,6 +65,9 @@ type room struct {
 	gone     int
 	bytes    int64
 	place    int // in Store.full, or -1
+
+	publishers map[gateway.AccountName]*publisher
+	past       []gateway.PastEpoch
 }
 
 // New returns an empty store. Its epoch is random, so that no client takes the
@@ -76,7 +84,7 @@ func New(opts Options) (*Store, error) {
 	}
 	return &Store{
 		opts:  opts,
-		epoch: gateway.Epoch("m." + rand.Text()[:12]),
+		epoch: newEpoch(),
 		rooms: make(map[gateway.RoomID]*room),
 	}, nil
 }
@@ -112,10 +120,7 @@ func (s *Store) Append(rec *gateway.Record) error {
 	m := &rec.Message
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := s.rooms[rec.Room]
-	if r == nil {
-		r = &room{id: rec.Room, head: gateway.RoomHead{Epoch: s.epoch, Oldest: 1}, place: -1}
-	}
+	r := s.roomLocked(rec.Room)
 	if m.Seq != r.head.Seq+1 || m.TS < r.head.TS {
 		return gateway.Wrap("memstore.Append", fmt.Errorf("seq %d at %d does not follow seq %d at %d of room %s",
 			m.Seq, m.TS, r.head.Seq, r.head.TS, r.id))
@@ -125,6 +130,9 @@ func (s *Store) Append(rec *gateway.Record) error {
 	r.head.Seq, r.head.TS = m.Seq, m.TS
 	r.bytes += size(m)
 	s.bytes += size(m)
+	if m.ID != "" {
+		s.rememberLocked(r, m)
+	}
 	s.trimLocked(r, settings, cutoff)
 	if r.place < 0 && r.gone < len(r.messages) {
 		heap.Push(&s.full, r)
@@ -133,6 +141,14 @@ func (s *Store) Append(rec *gateway.Record) error {
 		s.dropLocked(s.full[0])
 	}
 	return nil
+}
+
+// roomLocked returns the room, or one that was never used and is not in place yet.
+func (s *Store) roomLocked(id gateway.RoomID) *room {
+	if r := s.rooms[id]; r != nil {
+		return r
+	}
+	return &room{id: id, head: gateway.RoomHead{Epoch: s.epoch, Oldest: 1}, place: -1}
 }
 
 func size(m *gateway.Message) int64 {

@@ -48,11 +48,11 @@ func TestTotalBytes(t *testing.T) {
 	payload := string(make([]byte, 840)) // about 1,000 bytes with its overhead
 	for range 10 {
 		site.Advance(1e6)
-		storetest.Publish(t, s, site, "quiet", payload)
+		publishWithoutID(t, s, site, "quiet", payload)
 	}
 	for i := range 100 {
 		site.Advance(1e6)
-		storetest.Publish(t, s, site, gateway.RoomID(fmt.Sprint("busy-", i%2)), payload)
+		publishWithoutID(t, s, site, gateway.RoomID(fmt.Sprint("busy-", i%2)), payload)
 	}
 	quiet, _ := s.Head("quiet")
 	if quiet.Seq != 10 || quiet.Oldest != 11 {
@@ -76,6 +76,65 @@ func TestTotalBytes(t *testing.T) {
 	storetest.Publish(t, s, site, "quiet", "small")
 	if all := storetest.All(t, s, "quiet"); len(all) != 1 || all[0].Seq != 11 {
 		t.Errorf("the quiet room keeps %v", all)
+	}
+}
+
+// TestIDsAreBounded has far more publishers than there is memory for: those that
+// were silent for the longest are forgotten.
+func TestIDsAreBounded(t *testing.T) {
+	const total = 64 << 10
+	site := storetest.NewSite()
+	s := open(t, site, total)
+	var sent []gateway.Message
+	for i := range 1000 {
+		user := gateway.AccountName(fmt.Sprint("user-", i))
+		sent = append(sent, storetest.PublishAs(t, s, site, "r", user, "an id"))
+		storetest.CheckFound(t, s, "r", sent[0])
+	}
+	found := 0
+	for _, m := range sent {
+		if f, err := s.Find("r", m.User, m.ID); err != nil || f.Seq != 0 && f.Seq != m.Seq {
+			t.Errorf("%s: found %+v, %v", m.User, f, err)
+		} else if f.Seq != 0 {
+			found++
+		}
+	}
+	if found < 10 || found > 60 {
+		t.Errorf("%d ids are remembered under a cap of 64 KiB", found)
+	}
+	storetest.CheckFound(t, s, "r", sent[999])
+}
+
+// TestDeleteGivesBack counts what a store holds after rooms came and went.
+func TestDeleteGivesBack(t *testing.T) {
+	site := storetest.NewSite()
+	s := open(t, site, 64<<10)
+	for i := range 2000 {
+		room := gateway.RoomID(fmt.Sprint("room-", i%2))
+		storetest.Publish(t, s, site, room, string(make([]byte, 840)))
+		if i%4 > 1 {
+			if err := s.Delete(room); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for range 100 {
+		publishWithoutID(t, s, site, "r", string(make([]byte, 840)))
+	}
+	if n := len(storetest.All(t, s, "r")); n < 60 {
+		t.Errorf("%d messages of 1,000 bytes are kept under a cap of 64 KiB", n)
+	}
+	if rooms, _ := s.Rooms(); len(rooms) != 1 {
+		t.Errorf("Rooms = %v", rooms)
+	}
+}
+
+func publishWithoutID(t *testing.T, s *memstore.Store, site *storetest.Site, room gateway.RoomID, payload string) {
+	t.Helper()
+	rec := storetest.Next(t, s, site, room, payload)
+	rec.Message.ID = ""
+	if err := s.Append(rec); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -32,6 +32,12 @@ func Run(t *testing.T, open Open) {
 		{"ok the newest messages stay under a byte limit", keepBytes},
 		{"ok old messages go and the head stays", keepAge},
 		{"ok nothing goes by age while the clock is not trusted", untrustedClock},
+		{"ok ids are found for five minutes, the newest 64 for good", findByAge},
+		{"ok up to 4,096 ids are found in five minutes", findMany},
+		{"ok ids are told apart, by account and room too", findByName},
+		{"ok ids outlive their messages", findWhatIsGone},
+		{"ok ended epochs are remembered with their end", newEpochs},
+		{"ok a deleted room begins anew", deleteRoom},
 		{"ok appending and reading at once", concurrent},
 	}
 	for _, test := range tests {

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -21,6 +22,16 @@ type Store interface {
 	Page(gateway.RoomID, gateway.HistoryQuery) (gateway.HistoryPage, error)
 	// Rooms lists the rooms that keep messages, sorted.
 	Rooms() ([]gateway.RoomID, error)
+	// Find looks for a message that the account published in the room under
+	// the id, in the last five minutes or among its newest 64.
+	Find(gateway.RoomID, gateway.AccountName, gateway.MessageID) (gateway.Found, error)
+	// Past lists the room's ended epochs, oldest first.
+	Past(gateway.RoomID) ([]gateway.PastEpoch, error)
+	// NewEpoch ends the room's epoch at its newest message.
+	NewEpoch(gateway.RoomID) error
+	// Delete takes away the messages, ids and ended epochs; the room then
+	// begins at seq 1 in a new epoch.
+	Delete(gateway.RoomID) error
 }
 
 // Subject is a store under test.
@@ -114,7 +125,7 @@ func Next(t testing.TB, s Store, site *Site, room gateway.RoomID, payload string
 		Seq:     head.Seq + 1,
 		TS:      max(head.TS, gateway.Timestamp(site.Now().UnixMilli())),
 		User:    "ada",
-		ID:      "id-1",
+		ID:      gateway.MessageID(fmt.Sprint("id-", head.Seq+1)),
 		Payload: gateway.Payload{Kind: gateway.PayloadText, Bytes: []byte(payload)},
 	}}
 }

@@ -1,0 +1,52 @@
+package memstore
+
+import (
+	"crypto/rand"
+
+	"edgegw/internal/gateway"
+)
+
+// maxEpochs is how many ended epochs of a room are remembered.
+const maxEpochs = 16
+
+func newEpoch() gateway.Epoch { return gateway.Epoch("m." + rand.Text()[:12]) }
+
+// Past lists the epochs of the room that NewEpoch ended, oldest first, 16 at
+// most. What was before this process is not remembered. The error is always nil.
+func (s *Store) Past(id gateway.RoomID) ([]gateway.PastEpoch, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.rooms[id]; r != nil {
+		return append([]gateway.PastEpoch(nil), r.past...), nil
+	}
+	return nil, nil
+}
+
+// NewEpoch begins a new epoch of the room and remembers the old one, with the
+// newest message as its end. The error is always nil.
+func (s *Store) NewEpoch(id gateway.RoomID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.roomLocked(id)
+	s.rooms[id] = r
+	r.past = append(r.past, gateway.PastEpoch{Epoch: r.head.Epoch, End: r.head.Seq})
+	r.past = r.past[max(0, len(r.past)-maxEpochs):]
+	r.head.Epoch = newEpoch()
+	return nil
+}
+
+// Delete takes away the room's messages, ids and remembered epochs. The next
+// message has seq 1, in a new epoch. The error is always nil.
+func (s *Store) Delete(id gateway.RoomID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.roomLocked(id)
+	for r.gone < len(r.messages) {
+		s.dropLocked(r)
+	}
+	for _, p := range r.publishers {
+		s.forgetLocked(p)
+	}
+	s.rooms[id] = &room{id: id, head: gateway.RoomHead{Epoch: newEpoch(), Oldest: 1}, place: -1}
+	return nil
+}
