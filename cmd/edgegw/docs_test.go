@@ -89,17 +89,24 @@ func TestProtocolNamesEveryCode(t *testing.T) {
 func TestProtocolNamesEveryFrame(t *testing.T) {
 	doc := document(t, "PROTOCOL.md")
 	sent := make(map[string]bool)
-	for _, name := range []string{"encode.go", "command.go"} {
-		b, err := os.ReadFile(filepath.Join("..", "..", "internal", "wire", name))
+	sources, err := filepath.Glob(filepath.Join("..", "..", "internal", "wire", "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range sources {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		b, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range regexp.MustCompile(`\{"type":"([a-z_]+)"`).FindAllSubmatch(b, -1) {
+		for _, m := range regexp.MustCompile("`\\{\"type\":\"([a-z_]+)\"").FindAllSubmatch(b, -1) {
 			sent[string(m[1])] = true
 		}
 	}
-	for _, c := range []string{"message", "subscribe", "unsubscribe", "ping"} {
-		if _, err := wire.DecodeText([]byte(`{"type":"` + c + `","room":"r","data":1}`)); err != nil {
+	for _, c := range []string{"message", "typing", "subscribe", "unsubscribe", "auth", "ping"} {
+		if _, err := wire.DecodeText([]byte(`{"type":"` + c + `","room":"r","data":1,"state":"start","token":"t"}`)); err != nil {
 			t.Errorf("the command %s: %v", c, err)
 		}
 		sent[c] = true

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"crypto/rand"
 	"fmt"
 	"regexp"
 	"slices"
@@ -30,7 +31,7 @@ func fill(t *testing.T, g *gatewaytest.Gateway, room string, n int) {
 	s := g.Dial(g.Token("admin"), "?room="+room)
 	s.Joined()
 	for i := range n {
-		s.Send(fmt.Sprintf(`{"type":"message","id":"%d","data":%d}`, i, i+1))
+		s.Send(fmt.Sprintf(`{"type":"message","id":"%s","data":%d}`, rand.Text(), i+1))
 	}
 	for range n {
 		nextOf(t, s, "ack")

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -95,12 +96,6 @@ func (a *App) fail(err error) {
 
 func (a *App) openHistory() error {
 	var err error
-	a.volatile, err = memstore.New(memstore.Options{
-		Settings: a.cfg.RoomSettings, Now: a.clock.Now, TimeTrusted: a.clock.Trusted,
-	})
-	if err != nil {
-		return err
-	}
 	a.history, err = boltstore.OpenHistory(boltstore.HistoryOptions{
 		Path:     filepath.Join(a.cfg.DataDir, "history.db"),
 		Settings: a.cfg.RoomSettings,
@@ -117,6 +112,12 @@ func (a *App) openHistory() error {
 		return err
 	}
 	a.closers = append(a.closers, a.history)
+	a.volatile, err = memstore.New(memstore.Options{
+		Settings: a.history.RoomSettings, Now: a.clock.Now, TimeTrusted: a.clock.Trusted,
+	})
+	if err != nil {
+		return err
+	}
 	a.hub = hub.New(a.hubOptions())
 	return nil
 }
@@ -124,9 +125,10 @@ func (a *App) openHistory() error {
 func (a *App) hubOptions() hub.Options {
 	c := a.cfg
 	return hub.Options{
-		Stored: a.history, Volatile: a.volatile, Settings: c.RoomSettings,
+		Stored: a.history, Volatile: a.volatile,
+		Settings: a.history.RoomSettings, SaveSettings: a.saveSettings,
 		Clock: a.clock, ClockState: func() string { return string(a.clock.State()) },
-		Logger: a.logger, Metrics: hubMetrics(a.metrics),
+		Authenticate: a.credentials, Logger: a.logger, Metrics: hubMetrics(a.metrics),
 		Limits: hub.Limits{
 			Connections: c.MaxConnections, ConnectionsPerIP: c.MaxConnectionsPerIP,
 			ConnectionsPerAccount: c.MaxConnectionsPerAccount, RoomsPerConnection: c.MaxRoomsPerConnection,
@@ -134,6 +136,21 @@ func (a *App) hubOptions() hub.Options {
 			PingInterval: c.PingInterval, WriteTimeout: writeTimeout,
 		},
 	}
+}
+
+// saveSettings keeps what an administrator decided about a room, nil for nothing
+// any more.
+func (a *App) saveSettings(id gateway.RoomID, s *gateway.RoomSettings) error {
+	if s == nil {
+		return a.history.DeleteSettings(id)
+	}
+	return a.history.PutSettings(id, *s)
+}
+
+// credentials tells the hub what a token gives that a live connection shows.
+func (a *App) credentials(ctx context.Context, raw string) (hub.Credentials, error) {
+	id, err := a.accounts.Authenticate(ctx, raw)
+	return hub.Credentials{Principal: id.Principal, Session: id.Session, Expires: id.ExpiresAt}, err
 }
 
 // readSecret reads a file less one trailing newline; no path is no secret.

@@ -28,17 +28,23 @@ func (h *Hub) Admit(c Connect) (*Session, error) {
 		return nil, err
 	}
 	s := &Session{
-		hub:     h,
-		id:      h.idPrefix + strconv.FormatUint(h.nextID.Add(1), 36),
-		raw:     c.Format == wire.FormatRaw,
-		room:    c.Room,
-		ip:      c.IP,
-		token:   c.TokenSession,
-		expires: gateway.Timestamp(c.Expires.UnixMilli()),
-		born:    h.ticks.Load(),
+		hub:    h,
+		id:     h.idPrefix + strconv.FormatUint(h.nextID.Add(1), 36),
+		raw:    c.Format == wire.FormatRaw,
+		room:   c.Room,
+		ip:     c.IP,
+		token:  c.TokenSession,
+		since:  h.now(),
+		born:   h.ticks.Load(),
+		warned: true, // until it is welcomed
+	}
+	if c.Resume != (wire.Resume{}) {
+		resume := c.Resume // alone: the rest of c is not kept for it
+		s.resume = &resume
 	}
 	s.principal.Store(&p)
 	s.seen.Store(s.born)
+	s.expires.Store(c.Expires.UnixMilli())
 	if n := h.opts.Limits.MessageRate; n > 0 {
 		s.limiter = rate.NewLimiter(rate.Limit(n), 2*n)
 	}

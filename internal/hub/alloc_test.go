@@ -111,3 +111,10 @@ func BenchmarkFanOut1000(b *testing.B) {
 }
 
 func (h *plain) Flush() {}
+
+func (h *plain) Past(gateway.RoomID) ([]gateway.PastEpoch, error) { return nil, nil }
+func (h *plain) Delete(gateway.RoomID) error                      { return nil }
+func (h *plain) NewEpoch(gateway.RoomID) error                    { return nil }
+func (h *plain) Find(gateway.RoomID, gateway.AccountName, gateway.MessageID) (gateway.Found, error) {
+	return gateway.Found{}, nil
+}

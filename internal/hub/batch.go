@@ -22,6 +22,9 @@ type batch struct {
 	// lastJSON and lastRaw are where the newest message starts.
 	lastJSON, lastRaw int
 	first, last       gateway.Seq
+	// ephemerals are the frames of a batch of presence and typing, which has
+	// no messages; such a batch is never queued.
+	ephemerals []ephemeral
 	// to are the subscribers that the batch is for: those the room had when
 	// the batch was begun.
 	to []*subscription
@@ -55,5 +58,7 @@ func (b *batch) release() {
 	}
 	b.json, b.raw, b.to = b.json[:0], b.raw[:0], nil
 	b.lastJSON, b.lastRaw = 0, 0
+	clear(b.ephemerals)
+	b.ephemerals = b.ephemerals[:0]
 	b.pool.Put(b)
 }

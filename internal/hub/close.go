@@ -93,6 +93,7 @@ func (s *Session) PeerClosed(code wire.CloseCode) {
 		s.sendLocked(wire.AppendFrame(nil, wire.OpClose, []byte{byte(code >> 8), byte(code)}))
 	}
 	s.closing = true
+	s.wakeReplaysLocked()
 	if !s.writing {
 		s.socket.Shutdown()
 	}
@@ -121,6 +122,7 @@ func (s *Session) closeAfterQueue(code wire.CloseCode, retryAfter time.Duration)
 		s.sendLocked(wire.AppendClose(nil, code, retryAfter))
 	}
 	s.closing = true
+	s.wakeReplaysLocked()
 	if s.closeCode == 0 {
 		s.closeCode = code
 	}

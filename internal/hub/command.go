@@ -42,6 +42,10 @@ func (s *Session) run(c wire.Command) error {
 		return s.subscribeCommand(c)
 	case wire.CommandUnsubscribe:
 		s.unsubscribeCommand(c)
+	case wire.CommandTyping:
+		return s.typingCommand(c)
+	case wire.CommandAuth:
+		return s.authCommand(c)
 	case wire.CommandPing:
 		s.send(wire.AppendPong(nil))
 	}

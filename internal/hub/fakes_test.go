@@ -185,8 +185,12 @@ type history struct {
 	flushes   atomic.Int64
 	committed func([]*gateway.Record)
 
+	commits sync.Mutex // one commit at a time
 	mu      sync.Mutex
-	rooms   map[gateway.RoomID][]*gateway.Record
+	rooms   map[gateway.RoomID][]*gateway.Record // from seq 1, purged ones too
+	lives   map[gateway.RoomID]*life
+	epochs  int    // how many there were
+	paged   func() // Page calls it, if there is one
 	waiting []*gateway.Record
 	refuse  error         // what Append returns
 	broken  error         // what Head returns
@@ -195,10 +199,13 @@ type history struct {
 	wake    chan struct{} // not nil while a committer runs
 }
 
-func newHistory() *history { return &history{rooms: make(map[gateway.RoomID][]*gateway.Record)} }
+func newHistory() *history {
+	return &history{rooms: make(map[gateway.RoomID][]*gateway.Record), lives: make(map[gateway.RoomID]*life), epochs: 1}
+}
 
 func (h *history) headLocked(room gateway.RoomID) gateway.RoomHead {
-	head := gateway.RoomHead{Epoch: "e1", Oldest: 1}
+	at := h.lifeLocked(room)
+	head := gateway.RoomHead{Epoch: at.epoch, Oldest: at.purged + 1}
 	if kept := h.rooms[room]; len(kept) > 0 {
 		last := kept[len(kept)-1].Message
 		head.Seq, head.TS = last.Seq, last.TS
@@ -239,18 +246,6 @@ func (h *history) Append(rec *gateway.Record) error {
 	return nil
 }
 
-func (h *history) Page(room gateway.RoomID, q gateway.HistoryQuery) (gateway.HistoryPage, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	page := gateway.HistoryPage{Head: h.headLocked(room)}
-	for _, rec := range h.rooms[room] {
-		if rec.Message.Seq > q.After && len(page.Messages) < q.Limit {
-			page.Messages = append(page.Messages, rec.Message)
-		}
-	}
-	return page, nil
-}
-
 func (h *history) Wait() error {
 	h.mu.Lock()
 	gate := h.gate
@@ -273,11 +268,16 @@ func (h *history) Rooms() ([]gateway.RoomID, error) {
 
 // commit puts what waits on disk.
 func (h *history) commit() {
+	h.commits.Lock()
+	defer h.commits.Unlock()
 	h.mu.Lock()
-	records := h.waiting
+	records, committed := h.waiting, h.committed
 	h.waiting = nil
+	for _, rec := range records {
+		h.lifeLocked(rec.Room).committed = rec.Message.Seq
+	}
 	h.mu.Unlock()
-	h.committed(records)
+	committed(records)
 	for _, rec := range records {
 		rec.Ticket = nil
 	}

@@ -41,6 +41,19 @@ type History interface {
 	Flush()
 	// Rooms lists the rooms that keep messages, sorted.
 	Rooms() ([]gateway.RoomID, error)
+	// Past lists the remembered epochs of the room that have ended, oldest
+	// first. Like Head it is asked under the room's lock.
+	Past(room gateway.RoomID) ([]gateway.PastEpoch, error)
+	// Find looks for a message that the account published in the room under
+	// the same id before. It is asked under the room's lock.
+	Find(room gateway.RoomID, user gateway.AccountName, id gateway.MessageID) (gateway.Found, error)
+	// Delete forgets the room's messages, ids and epochs. It begins anew at
+	// seq 1, in an epoch that never was. Durable when it returns. What was
+	// appended before is committed, and reported, all the same.
+	Delete(room gateway.RoomID) error
+	// NewEpoch ends the room's epoch behind what was appended before,
+	// remembers that end, and begins a new one. Durable when it returns.
+	NewEpoch(room gateway.RoomID) error
 }
 
 // Clock is the gateway's logical time.
@@ -54,7 +67,15 @@ type Options struct {
 	Stored, Volatile History
 	// Settings tells how a room is set up.
 	Settings func(gateway.RoomID) gateway.RoomSettings
-	Clock    Clock
+	// SaveSettings keeps how a room is set up from now on, nil for as if
+	// nobody had ever said; Settings follows it. It may be nil when neither
+	// Configure nor Delete is called.
+	SaveSettings func(gateway.RoomID, *gateway.RoomSettings) error
+	Clock        Clock
+	// Authenticate tells what a token gives that a client shows on a live
+	// connection. It returns CodeInvalidToken, CodeTokenExpired or
+	// CodeUnavailable.
+	Authenticate func(ctx context.Context, raw string) (Credentials, error)
 	// ClockState is shown in the welcome frame.
 	ClockState func() string
 	Logger     *slog.Logger
@@ -93,16 +114,27 @@ type Hub struct {
 
 	// acks gathers the frames of one call of Committed, which owns it.
 	acks map[*Session][]byte
+	// echo holds the messages with an id that wait for their commit.
+	echo echoes
 
 	// ticks counts the sweeps; sessions note it as their last sign of life.
 	ticks  atomic.Uint32
 	nextID atomic.Uint64
 
-	mu        sync.Mutex
-	rooms     map[gateway.RoomID]*room
-	sessions  map[*Session]struct{}
-	perIP     map[string]int
-	perName   map[gateway.AccountName]places
+	// changes lets one room be changed at a time.
+	changes sync.Mutex
+
+	mu    sync.Mutex
+	rooms map[gateway.RoomID]*room
+	// changing has the rooms that nobody may enter until the channel closes.
+	changing map[gateway.RoomID]chan struct{}
+	sessions map[*Session]struct{}
+	perIP    map[string]int
+	perName  map[gateway.AccountName]places
+	// watched are the rooms that the sweep looks after, graces the rooms in
+	// which an account has one.
+	watched   map[*room]struct{}
+	graces    map[gateway.AccountName]int
 	devices   int // how many of perName are devices
 	admitted  int
 	closing   bool
@@ -126,8 +158,12 @@ func New(opts Options) *Hub {
 		sessions: make(map[*Session]struct{}),
 		perIP:    make(map[string]int),
 		perName:  make(map[gateway.AccountName]places),
+		watched:  make(map[*room]struct{}),
+		graces:   make(map[gateway.AccountName]int),
 		drained:  make(chan struct{}),
 		acks:     make(map[*Session][]byte),
+		echo:     echoes{waiting: make(map[*gateway.Record][]*publication)},
+		changing: make(map[gateway.RoomID]chan struct{}),
 	}
 	h.tickEvery = min(time.Second, opts.Limits.PingInterval/4)
 	return h
@@ -140,10 +176,15 @@ func (h *Hub) history(s gateway.RoomSettings) History {
 	return h.opts.Stored
 }
 
-// acquire returns the room, which lives until every acquire has its release.
-// It returns what History.Head returns.
+// acquire returns the room, which lives until every acquire has its release. It
+// waits while the room is being changed, and returns what History.Head returns.
 func (h *Hub) acquire(id gateway.RoomID) (*room, error) {
 	h.mu.Lock()
+	for changed := h.changing[id]; changed != nil; changed = h.changing[id] {
+		h.mu.Unlock()
+		<-changed
+		h.mu.Lock()
+	}
 	r := h.rooms[id]
 	if r == nil {
 		settings := h.opts.Settings(id)
@@ -172,7 +213,7 @@ func (h *Hub) release(r *room) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	r.refs--
-	if r.refs == 0 {
+	if r.refs == 0 && h.rooms[r.id] == r {
 		delete(h.rooms, r.id)
 	}
 }

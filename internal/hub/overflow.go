@@ -14,7 +14,7 @@ func (s *Session) makeRoomLocked() bool {
 	limit := s.hub.opts.Limits.QueueBytes
 	for i := 0; i < len(s.queue) && s.queuedBytes > limit; i++ {
 		c := &s.queue[i]
-		if c.droppable() && c.sub.room.settings.Overflow == gateway.OverflowDropOldest {
+		if c.droppable() && c.sub.room.settings.Load().Overflow == gateway.OverflowDropOldest {
 			s.dropToGapLocked(i, c.last, DropOldest)
 		}
 	}

@@ -13,6 +13,8 @@ import (
 type publication struct {
 	record   gateway.Record
 	received time.Time
+	// durability is the room's class at the time.
+	durability gateway.Durability
 	// room is held until the commit in rooms that announce after it.
 	room *room
 	// session gets an ack; nil when none is wanted or the publisher is gone.
@@ -39,22 +41,17 @@ func (h *Hub) Publish(ctx context.Context, p gateway.Principal, id gateway.RoomI
 	if err := mayWrite(&p, id); err != nil {
 		return Receipt{}, err
 	}
-	r, err := h.acquire(id)
-	if err != nil {
-		return Receipt{}, err
-	}
-	defer h.release(r)
 	pub := h.newPublication(p.Name, id, string(mid), payload)
 	// Kept here as well: settling clears the publication's own.
 	done := make(chan struct{})
 	pub.done = done
-	if err := r.publish(pub); err != nil {
+	if err := h.follow(id, func(r *room) error { return r.publish(pub) }); err != nil {
 		return Receipt{}, err
 	}
 	m := pub.record.Message
 	select {
 	case <-done:
-		return Receipt{Room: id, Seq: m.Seq, TS: m.TS, ID: mid, Durability: r.settings.Durability}, nil
+		return Receipt{Room: id, Seq: m.Seq, TS: m.TS, ID: mid, Durability: pub.durability}, nil
 	case <-ctx.Done():
 		return Receipt{}, ctx.Err()
 	}
@@ -82,26 +79,22 @@ func (s *Session) publishCommand(c wire.Command) error {
 	if err := mayWrite(p, id); err != nil {
 		return err
 	}
-	var r *room
-	if sub := s.joined(id); sub != nil {
-		r = sub.room
-	} else {
-		var err error
-		if r, err = s.hub.acquire(id); err != nil {
-			return err
-		}
-		defer s.hub.release(r)
-	}
 	pub := s.hub.newPublication(p.Name, id, string(c.ID), c.Payload)
 	if len(c.ID) > 0 {
 		pub.session = s
 	}
 	s.hub.opts.Metrics.Received.Add(1)
-	return r.publish(pub)
+	if sub := s.joined(id); sub != nil {
+		if err := sub.room.publish(pub); err != errGone {
+			return err
+		}
+	}
+	return s.hub.follow(id, func(r *room) error { return r.publish(pub) })
 }
 
-// publish gives the message its place in the room. The history is asked first:
-// what it refuses was never announced.
+// publish gives the message its place in the room, or finds that it has one. The
+// history is asked first: what it refuses was never announced. It returns
+// errGone when the room begins anew; the publication is then as it was.
 func (r *room) publish(pub *publication) error {
 	h := r.hub
 	if err := r.history.Wait(); err != nil {
@@ -112,25 +105,15 @@ func (r *room) publish(pub *publication) error {
 		h.unsettled.Add(-1)
 		return h.stoppingError()
 	}
-	if r.settings.Durability != gateway.DurabilityMemory {
-		pub.record.Ticket = pub
-	}
-	late := r.settings.Durability == gateway.DurabilityFsynced
-	if late {
-		pub.room = r
-		h.hold(r)
-	}
-	if err := r.place(pub, late); err != nil {
-		if late {
-			h.release(r)
-		}
+	waits, err := r.place(pub)
+	if err != nil {
 		h.unsettled.Add(-1)
 		return err
 	}
-	if r.settings.Durability == gateway.DurabilityMemory {
+	if !waits {
 		h.opts.Metrics.PublishDuration.Observe(h.opts.Clock.Now().Sub(pub.received).Seconds())
 		if s := pub.session; s != nil {
-			s.send(wire.AppendAck(nil, pub.ack(gateway.DurabilityMemory)))
+			s.send(wire.AppendAck(nil, pub.ack()))
 		}
 		pub.settle()
 		h.unsettled.Add(-1)
@@ -138,22 +121,70 @@ func (r *room) publish(pub *publication) error {
 	return nil
 }
 
-func (r *room) place(pub *publication, late bool) error {
+// place reports whether the publication waits for a commit.
+func (r *room) place(pub *publication) (waits bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.waitLocked()
+	if r.gone {
+		return false, errGone
+	}
 	m := &pub.record.Message
+	pub.durability = r.settings.Load().Durability
+	if m.ID != "" {
+		found, err := r.history.Find(r.id, m.User, m.ID)
+		switch {
+		case err != nil:
+			return false, err
+		case found.Seq != 0:
+			return r.repeat(pub, found)
+		}
+	}
 	m.Seq = r.head.Seq + 1
 	m.TS = max(gateway.Timestamp(pub.received.UnixMilli()), r.head.TS)
+	// Nothing overtakes what waits for its commit to be announced, also when
+	// the room was of another class then.
+	late := pub.durability == gateway.DurabilityFsynced || r.announced < r.head.Seq
+	waits = pub.durability != gateway.DurabilityMemory
+	if waits {
+		pub.prepare(r, late)
+	}
 	if err := r.history.Append(&pub.record); err != nil {
-		return err
+		if waits {
+			pub.unprepare(r)
+		}
+		return false, err
 	}
 	r.head.Seq, r.head.TS = m.Seq, m.TS
 	r.published++
 	if !late {
 		r.announceLocked(m)
 	}
-	return nil
+	return waits, nil
+}
+
+// prepare readies the publication for its commit, which may come as soon as the
+// history has the record.
+func (p *publication) prepare(r *room, late bool) {
+	p.record.Ticket = p
+	if late {
+		p.room = r
+		r.hub.hold(r)
+	}
+	if p.record.Message.ID != "" {
+		r.hub.echo.expect(&p.record)
+	}
+}
+
+func (p *publication) unprepare(r *room) {
+	p.record.Ticket = nil
+	if p.room != nil {
+		r.hub.release(r)
+		p.room = nil
+	}
+	if p.record.Message.ID != "" {
+		r.hub.echo.forget(&p.record)
+	}
 }
 
 // Committed is told by the stored history which records are on disk now, in
@@ -161,27 +192,25 @@ func (r *room) place(pub *publication, late bool) error {
 func (h *Hub) Committed(records []*gateway.Record) {
 	now := h.opts.Clock.Now()
 	settled := 0
+	echoes := h.echo.committed(records)
 	for _, rec := range records {
 		pub, ok := rec.Ticket.(*publication)
 		if !ok {
 			continue
 		}
-		settled++
-		durability := gateway.DurabilityQueued
 		if r := pub.room; r != nil {
-			durability = gateway.DurabilityFsynced
 			r.mu.Lock()
 			r.announceLocked(&rec.Message)
 			r.mu.Unlock()
 			pub.room = nil
 			h.release(r)
 		}
-		h.opts.Metrics.PublishDuration.Observe(now.Sub(pub.received).Seconds())
-		if s := pub.session; s != nil {
-			// Many acks of one session become one write.
-			h.acks[s] = wire.AppendAck(h.acks[s], pub.ack(durability))
+		h.acknowledge(pub, now)
+		settled += 1 + len(echoes[rec])
+		for _, echo := range echoes[rec] {
+			echo.durability = pub.durability
+			h.acknowledge(echo, now)
 		}
-		pub.settle()
 	}
 	for s, frames := range h.acks {
 		s.send(frames)
@@ -190,9 +219,18 @@ func (h *Hub) Committed(records []*gateway.Record) {
 	h.unsettled.Add(-int64(settled))
 }
 
-func (p *publication) ack(d gateway.Durability) wire.Ack {
+// acknowledge gathers the acks, so that many of one session become one write.
+func (h *Hub) acknowledge(pub *publication, now time.Time) {
+	h.opts.Metrics.PublishDuration.Observe(now.Sub(pub.received).Seconds())
+	if s := pub.session; s != nil {
+		h.acks[s] = wire.AppendAck(h.acks[s], pub.ack())
+	}
+	pub.settle()
+}
+
+func (p *publication) ack() wire.Ack {
 	m := &p.record.Message
-	return wire.Ack{ID: m.ID, Room: p.record.Room, Seq: m.Seq, TS: m.TS, Durability: d}
+	return wire.Ack{ID: m.ID, Room: p.record.Room, Seq: m.Seq, TS: m.TS, Durability: p.durability}
 }
 
 // settle tells who waits, and lets go of everything that the history's tail

@@ -98,9 +98,9 @@ func TestAcksOfOneCommit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		p, q := w.connect(in("lobby"), granted("*:w")), w.connect(in("lobby"), granted("*:w"))
-		for range 50 {
-			p.send(`{"type":"message","id":"p","data":1}`)
-			q.send(`{"type":"message","id":"q","room":"fs","data":1}`)
+		for i := range 50 {
+			p.send(`{"type":"message","id":"p%d","data":1}`, i)
+			q.send(`{"type":"message","id":"q%d","room":"fs","data":1}`, i)
 		}
 		gone := w.connect(in("lobby"))
 		gone.send(`{"type":"message","id":"gone","data":1}`)

@@ -21,6 +21,10 @@ func (h *Hub) Room(p gateway.Principal, id gateway.RoomID) (RoomInfo, error) {
 	if err := mayRead(&p, id); err != nil {
 		return RoomInfo{}, err
 	}
+	return h.describe(id)
+}
+
+func (h *Hub) describe(id gateway.RoomID) (RoomInfo, error) {
 	r, err := h.acquire(id)
 	if err != nil {
 		return RoomInfo{}, err
@@ -30,7 +34,7 @@ func (h *Hub) Room(p gateway.Principal, id gateway.RoomID) (RoomInfo, error) {
 	defer r.mu.Unlock()
 	return RoomInfo{
 		Room: id, Epoch: r.head.Epoch, Seq: r.announced,
-		Subscribers: len(r.subs), Settings: r.settings,
+		Subscribers: len(r.subs), Settings: *r.settings.Load(),
 	}, nil
 }
 
@@ -81,7 +85,13 @@ func (h *Hub) Page(p gateway.Principal, id gateway.RoomID, q gateway.HistoryQuer
 func (h *Hub) Live() (connections, rooms int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.admitted, len(h.rooms)
+	rooms = len(h.rooms)
+	for r := range h.watched {
+		if r.refs == 1 { // nobody is there, but for graces
+			rooms--
+		}
+	}
+	return h.admitted, rooms
 }
 
 // LiveDevices returns how many devices have at least one connection.

@@ -28,14 +28,15 @@ type chunk struct {
 	first, last gateway.Seq
 	gap         bool
 	// begun is true when the peer already has the chunk's beginning: the
-	// rest has to follow.
-	begun bool
+	// rest has to follow. replayed is true when a replay brought it, which
+	// sees to it itself that little waits: the policies leave it alone.
+	begun, replayed bool
 }
 
 // carries reports whether the chunk's bytes are messages.
 func (c *chunk) carries() bool { return c.first > 0 && !c.gap }
 
-func (c *chunk) droppable() bool { return c.carries() && !c.begun }
+func (c *chunk) droppable() bool { return c.carries() && !c.begun && !c.replayed }
 
 // cost is what the chunk counts against Limits.QueueBytes. One that has nothing
 // to write is on its way out of the queue.
@@ -68,9 +69,22 @@ func (c *chunk) messages() int {
 func (s *Session) deliver(sub *subscription, b *batch) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closing || !sub.active {
+	switch {
+	case s.closing || !sub.active:
+		return 0
+	case len(b.ephemerals) > 0:
+		s.hearLocked(b)
+		return 0
+	case b.last <= sub.seq:
+		return 0 // a replay has brought it already
+	case sub.replay != nil:
+		s.holdLocked(sub, b)
 		return 0
 	}
+	return s.giveLocked(sub, b)
+}
+
+func (s *Session) giveLocked(sub *subscription, b *batch) int {
 	sub.seq = b.last
 	bytes := b.json
 	if s.raw {
@@ -133,7 +147,7 @@ func (s *Session) writeNowLocked(bytes []byte) (n int, ok bool) {
 func (s *Session) queueLocked(c chunk) {
 	s.queue = append(s.queue, c)
 	s.queuedBytes += c.cost()
-	if c.carries() && c.sub.room.settings.Overflow == gateway.OverflowKeepLatest {
+	if c.carries() && !c.replayed && c.sub.room.settings.Load().Overflow == gateway.OverflowKeepLatest {
 		s.keepLatestLocked()
 	}
 	if len(s.queue) > 1 && s.queuedBytes > s.hub.opts.Limits.QueueBytes && !s.makeRoomLocked() {
@@ -160,6 +174,7 @@ func (s *Session) writeLoop() {
 			held[i].drop()
 		}
 		s.hub.opts.Metrics.Delivered.Add(int64(delivered))
+		s.wakeReplaysLocked()
 		held, bufs = s.takeLocked(held[:0], bufs[:0])
 		if len(held) == 0 {
 			s.writing = false

@@ -131,7 +131,7 @@ func (g *registry) administrator(name gateway.AccountName, n int, rooms []gatewa
 		g.change(func() { g.accounts[name] = p })
 		g.w.hub.SetPrincipal(p)
 	}
-	i := 0
+	i := n // so that each kind comes, however few changes there is time for
 	for range busy {
 		i++
 		room := rooms[r.IntN(len(rooms))]

@@ -43,8 +43,9 @@ func TestSetPrincipal(t *testing.T) {
 				p, other := w.connect(as("ann")), w.connect(as("bob"))
 				for _, p := range []*peer{p, other} {
 					p.send(`{"type":"subscribe","room":"mem.b"}`)
-					p.frames()
 				}
+				p.frames()
+				other.frames()
 				w.hub.SetPrincipal(c.to)
 				if got := strings.TrimSuffix(texts(p.frames()), "\n"); got != c.told {
 					t.Errorf("told\n%s\nwant\n%s", got, c.told)

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"edgegw/internal/gateway"
 	"edgegw/internal/wire"
@@ -14,10 +15,13 @@ const maxPendingBytes = 1 << 20
 // room is a live room: it has subscribers, or someone is publishing to it.
 type room struct {
 	// Fixed after construction.
-	hub      *Hub
-	id       gateway.RoomID
-	settings gateway.RoomSettings
-	history  History
+	hub     *Hub
+	id      gateway.RoomID
+	history History
+
+	// settings is replaced as a whole; its class never changes from or to
+	// memory, for which a room begins anew.
+	settings atomic.Pointer[gateway.RoomSettings]
 
 	// Guarded by Hub.mu.
 	refs int
@@ -25,6 +29,12 @@ type room struct {
 	// Guarded by mu.
 	mu     sync.Mutex
 	loaded bool
+	// gone is true when the room begins anew under the same id, or is about
+	// to: nobody enters this one, and nothing is published in it any more.
+	gone bool
+	// past are the epochs before, once someone asked for them.
+	past      []gateway.PastEpoch
+	pastKnown bool
 	// head.Seq is the newest seq that was given; announced is the newest
 	// that subscribers were sent, which lags behind it in fsynced rooms.
 	head      gateway.RoomHead
@@ -36,13 +46,17 @@ type room struct {
 	shared       bool
 	pending      []*batch
 	pendingBytes int
-	room         sync.Cond // signalled when pendingBytes falls
-	flusher      bool
-	published    int // since the last sweep
+	// sealed is true when the next message begins a batch.
+	sealed    bool
+	room      sync.Cond // signalled when pendingBytes falls
+	flusher   bool
+	published int // since the last sweep
+	crowd     crowd
 }
 
 func newRoom(h *Hub, id gateway.RoomID, settings gateway.RoomSettings, history History) *room {
-	r := &room{hub: h, id: id, settings: settings, history: history}
+	r := &room{hub: h, id: id, history: history}
+	r.settings.Store(&settings)
 	r.room.L = &r.mu
 	return r
 }
@@ -69,25 +83,20 @@ type subscription struct {
 	index   int  // in room.subs; guarded by room.mu
 	active  bool // guarded by session.mu
 	// seq is the newest that the session was given, or that it was told of
-	// when it joined; guarded by session.mu.
-	seq gateway.Seq
+	// when it joined; since is where that began: above since, and up to seq,
+	// this connection has had everything. Both are guarded by session.mu.
+	seq, since gateway.Seq
+	// replay is not nil while a replay brings what the session missed, and
+	// the live stream is still behind it; guarded by session.mu.
+	replay *replay
 }
 
-func (r *room) add(sub *subscription) (epoch gateway.Epoch, seq gateway.Seq) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+func (r *room) addLocked(sub *subscription) {
 	sub.index = len(r.subs)
 	r.subs = append(r.subs, sub)
 	if sub.session.raw {
 		r.raws++
 	}
-	return r.head.Epoch, r.announced
-}
-
-func (r *room) epoch() gateway.Epoch {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.head.Epoch
 }
 
 func (r *room) remove(sub *subscription) {
@@ -128,6 +137,10 @@ func (r *room) announceLocked(m *gateway.Message) {
 	}
 	b.last = m.Seq
 	r.pendingBytes += b.size() - before
+	r.startFlusherLocked()
+}
+
+func (r *room) startFlusherLocked() {
 	if !r.flusher {
 		r.flusher = true
 		r.hub.flushing.Add(1)
@@ -140,16 +153,21 @@ func (r *room) announceLocked(m *gateway.Message) {
 // the subscribers of its beginning, so that one who came later is not sent what
 // was announced before, and one who left costs nothing.
 func (r *room) batchLocked(seq gateway.Seq) *batch {
-	if n := len(r.pending); n > 0 {
+	if n := len(r.pending); n > 0 && !r.sealed {
 		b := r.pending[n-1]
-		if b.size() < maxBatchBytes && len(b.to) == len(r.subs) && &b.to[0] == &r.subs[0] {
+		if len(b.ephemerals) == 0 && b.size() < maxBatchBytes && r.isForAllLocked(b) {
 			return b
 		}
 	}
 	b := r.hub.newBatch(seq, r.subs)
-	r.shared = true
+	r.shared, r.sealed = true, false
 	r.pending = append(r.pending, b)
 	return b
+}
+
+// isForAllLocked reports whether the batch is for those who are in the room now.
+func (r *room) isForAllLocked(b *batch) bool {
+	return len(b.to) == len(r.subs) && &b.to[0] == &r.subs[0]
 }
 
 func (r *room) flushLoop() {

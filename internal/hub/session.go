@@ -39,24 +39,30 @@ type Connect struct {
 	TokenSession gateway.SessionID
 	// Expires is when the token ends.
 	Expires time.Time
+	// Resume is what the client has of the default room; the raw format has
+	// no resuming.
+	Resume wire.Resume
 }
 
 // Session is one connection. Start, Text, Binary and End are called by its
 // reader, one at a time; everything else may come from any goroutine.
 type Session struct {
 	// Fixed after construction.
-	hub     *Hub
-	id      string
-	room    gateway.RoomID // the default room
-	ip      string
-	token   gateway.SessionID
-	expires gateway.Timestamp
-	socket  Socket // set by Start
-	raw     bool   // the format
-	born    uint32 // the tick of its beginning; pings are spread by it
+	hub    *Hub
+	id     string
+	room   gateway.RoomID // the default room
+	ip     string
+	since  gateway.Timestamp
+	socket Socket // set by Start
+	raw    bool   // the format
+	born   uint32 // the tick of its beginning; pings are spread by it
 
 	// seen is the tick of the last sign of life.
 	seen atomic.Uint32
+	// expires is when the token ends, in Unix milliseconds.
+	expires atomic.Int64
+	// token is the token's session: written by the reader, with Hub.mu held.
+	token gateway.SessionID
 
 	// principal is replaced as a whole, with mu held. What happens with mu
 	// held too sees the newest; a message that was checked just before may
@@ -65,6 +71,7 @@ type Session struct {
 
 	// Owned by the reader.
 	limiter *rate.Limiter // nil without a limit
+	resume  *wire.Resume  // for Start; nil when nothing is resumed
 
 	// Guarded by mu; but the list of subs is changed by the reader only, which
 	// may read it without. Anyone else only ends a subscription, and leaves it
@@ -72,11 +79,15 @@ type Session struct {
 	mu          sync.Mutex
 	subs        []*subscription
 	queue       []chunk
-	queuedBytes int  // the cost of queue and of what the writer holds
-	ended       bool // some of subs have ended
-	writing     bool // a writer goroutine runs
-	closing     bool // nothing more is queued
+	queuedBytes int      // the cost of queue and of what the writer holds
+	ended       bool     // some of subs have ended
+	writing     bool     // a writer goroutine runs
+	closing     bool     // nothing more is queued
+	replays     *replays // nil while nothing is replayed
 	closeCode   wire.CloseCode
+	warned      bool   // the client knows that its token ends soon
+	rtt         uint32 // of the newest ping, in µs; 0 while none has come back
+	pinged      int64  // when the ping was sent that has not come back, in µs, or 0
 }
 
 // Start binds the session to its socket, greets the client and joins the
@@ -96,9 +107,13 @@ func (s *Session) Start(socket Socket) error {
 		return gateway.Errorf(gateway.CodeUnavailable, "the connection was closed before it began")
 	}
 	if !s.raw {
-		s.send(s.welcome())
+		s.greet()
 	}
-	err := s.subscribe(s.room)
+	var resume wire.Resume
+	if s.resume != nil {
+		resume, s.resume = *s.resume, nil
+	}
+	err := s.subscribe(s.room, resume)
 	if err == nil || gateway.CodeOf(err) == gateway.CodeForbidden {
 		return nil // with `w` alone nothing is delivered
 	}
@@ -106,10 +121,13 @@ func (s *Session) Start(socket Socket) error {
 	return err
 }
 
-func (s *Session) welcome() []byte {
+// greet sends the welcome frame, and if the token ends soon says so at once.
+func (s *Session) greet() {
 	h, p := s.hub, s.principal.Load()
 	now := h.opts.Clock.Now()
-	return wire.AppendWelcome(nil, wire.Welcome{
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sendLocked(wire.AppendWelcome(nil, wire.Welcome{
 		User:            p.Name,
 		Role:            p.Role,
 		Room:            s.room,
@@ -117,10 +135,12 @@ func (s *Session) welcome() []byte {
 		Session:         string(s.token),
 		ServerTime:      gateway.Timestamp(now.UnixMilli()),
 		Clock:           h.opts.ClockState(),
-		ExpiresIn:       max(0, time.UnixMilli(int64(s.expires)).Sub(now)),
+		ExpiresIn:       max(0, s.expiresIn(now)),
 		PingInterval:    h.opts.Limits.PingInterval,
 		MaxMessageBytes: h.opts.Limits.MessageBytes,
-	})
+	}))
+	s.warned = false
+	s.warnLocked(now)
 }
 
 // ID names the connection in frames, logs and to administrators.

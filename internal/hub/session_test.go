@@ -24,6 +24,7 @@ func TestConversation(t *testing.T) {
 			`{"type":"subscribed","room":"mem","epoch":"e1","seq":0}`)
 		bob := w.connect(as("bob"))
 		bob.frames()
+		ann.expect(`{"type":"presence","room":"mem","user":"bob","event":"join","count":2}`)
 
 		ann.send("Hello room!")
 		bob.send(`{"type":"message","data":{"t": 21.50}}`)

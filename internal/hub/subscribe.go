@@ -9,6 +9,7 @@ import (
 const (
 	reasonRequested = "requested"
 	reasonForbidden = "forbidden" // the grant is gone
+	reasonDeleted   = "deleted"   // the room is, with its history
 )
 
 // joined returns the session's place in the room, or nil. It is for the reader,
@@ -31,6 +32,8 @@ func (sub *subscription) endLocked() {
 	}
 	sub.active, sub.session.ended = false, true
 	sub.room.remove(sub)
+	sub.room.depart(sub.session.user())
+	sub.session.wakeReplaysLocked()
 }
 
 // reapLocked takes the subscriptions that have ended out of the list, and lets
@@ -56,58 +59,73 @@ func (s *Session) subscribeCommand(c wire.Command) error {
 	if err := mayRead(s.principal.Load(), id); err != nil {
 		return err
 	}
-	if s.answerAgain(id) {
-		return nil
+	if done, err := s.answerAgain(id, c.Resume); done {
+		return err
 	}
 	if most := s.hub.opts.Limits.RoomsPerConnection; len(s.subs) >= most {
 		return gateway.Errorf(gateway.CodeRateLimited, "a connection may be in %d rooms; leave one first", most)
 	}
-	return s.subscribe(id)
+	return s.subscribe(id, c.Resume)
 }
 
 // subscribe joins the room, or returns CodeForbidden without a grant to read it.
-// The session's lock is held from before the first message can be meant for it
-// until the `subscribed` frame is on its way: so no message overtakes that
-// frame, and none is missed. The grant is looked at under the lock as well:
-// whoever takes it away either comes before, or finds the subscription.
-func (s *Session) subscribe(id gateway.RoomID) error {
+func (s *Session) subscribe(id gateway.RoomID, resume wire.Resume) error {
 	if err := mayRead(s.principal.Load(), id); err != nil {
 		return err
 	}
-	r, err := s.hub.acquire(id)
-	if err != nil {
-		return err
+	if s.raw {
+		resume = wire.Resume{}
 	}
+	return s.hub.follow(id, func(r *room) error { return s.join(r, resume) })
+}
+
+// join takes a place in the room. The session's lock is held from before the
+// first message can be meant for it until the `subscribed` frame is on its way:
+// so no message overtakes that frame, and none is missed. The grant is looked at
+// under the lock as well: whoever takes it away either comes before, or finds
+// the subscription.
+func (s *Session) join(r *room, resume wire.Resume) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := mayRead(s.principal.Load(), id); err != nil {
-		s.hub.release(r)
+	if err := mayRead(s.principal.Load(), r.id); err != nil {
 		return err
 	}
 	sub := &subscription{session: s, room: r, active: true}
-	epoch, seq := r.add(sub)
-	sub.seq = seq
+	answer, err := r.enter(sub, resume)
+	if err != nil {
+		return err
+	}
+	s.hub.hold(r)
+	r.arrive(s.user())
 	s.subs = append(s.subs, sub)
 	if !s.raw {
-		s.sendLocked(wire.AppendSubscribed(nil, id, epoch, seq))
+		s.sendLocked(wire.AppendSubscribed(nil, answer))
+	}
+	if sub.seq < answer.Seq {
+		s.startReplayLocked(sub)
 	}
 	return nil
 }
 
 // answerAgain answers who is in the room already, and reports false to others.
-// The seq is this connection's own newest: the room's may be ahead of it by what
-// the flusher still carries, and the client would take that for messages it has
-// had.
-func (s *Session) answerAgain(id gateway.RoomID) bool {
+func (s *Session) answerAgain(id gateway.RoomID, resume wire.Resume) (done bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reapLocked()
 	sub := s.joined(id)
 	if sub == nil {
-		return false
+		return false, nil
 	}
-	s.sendAboutLocked(sub, wire.AppendSubscribed(nil, id, sub.room.epoch(), sub.seq))
-	return true
+	answer, from, err := sub.room.again(sub, resume)
+	if err != nil {
+		return true, err
+	}
+	s.sendAboutLocked(sub, wire.AppendSubscribed(nil, answer))
+	if from < sub.seq {
+		sub.seq, sub.since = from, from
+		s.startReplayLocked(sub)
+	}
+	return true, nil
 }
 
 // unsubscribeCommand leaves the room. Leaving a room that one is not in is

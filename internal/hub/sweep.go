@@ -15,8 +15,8 @@ const tokenGrace = 25 * time.Second
 // observeEvery is how often each live room's subscribers are observed.
 const observeEvery = 10 * time.Second
 
-// Run pings, closes who is silent or whose token has ended, and observes rooms,
-// until ctx is done. One ticker does it for all connections, so that an idle
+// Run pings, closes who is silent or whose token has ended, tells who has left
+// or stopped to type, and observes rooms, until ctx is done. One ticker does it for all connections, so that an idle
 // one costs no timer. A ping, or the end of a silent peer, may come one sweep
 // late: at most a second.
 func (h *Hub) Run(ctx context.Context) error {
@@ -44,25 +44,20 @@ func (h *Hub) sweep(tick uint32) {
 	now := h.opts.Clock.Now()
 	for _, s := range h.all() {
 		switch {
-		case now.Sub(time.UnixMilli(int64(s.expires))) > tokenGrace:
+		case -s.expiresIn(now) > tokenGrace:
 			s.Abort(wire.CloseTokenExpired)
 		case tick-s.seen.Load() > silent:
 			s.Abort(wire.CloseIdleTimeout)
 		case tick != s.born && (tick-s.born)%every == 0:
 			s.ping(ping)
 		}
+		if s.expiresIn(now) <= tokenWarning {
+			s.warn(now)
+		}
 	}
+	h.tendRooms(tick, now)
 	if tick%max(1, h.ticksIn(time.Second)) == 0 {
 		h.observe(tick%h.ticksIn(observeEvery) == 0)
-	}
-}
-
-// ping is left out while other bytes wait: those keep the peer busy enough.
-func (s *Session) ping(frame []byte) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.socket != nil && len(s.queue) == 0 && !s.writing {
-		s.sendLocked(frame)
 	}
 }
 

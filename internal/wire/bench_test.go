@@ -19,6 +19,8 @@ func hundredBytes() []byte {
 
 func TestAllocations(t *testing.T) {
 	small, hundred, plain := smallCommand(), hundredBytes(), []byte("Hello room!")
+	typing, resuming := []byte(`{"type":"typing","state":"start"}`), []byte(`{"type":"subscribe","room":"r","after":41,"latest":true}`)
+	auth := []byte(`{"type":"auth","token":"e30.e30.c2ln"}`)
 	if len(small) != 16 || len(hundred) != 100 {
 		t.Fatalf("%d and %d bytes", len(small), len(hundred))
 	}
@@ -31,6 +33,9 @@ func TestAllocations(t *testing.T) {
 		{"ok 16 bytes of command", func() { mustDecode(t, small) }},
 		{"ok 100 bytes of message", func() { mustDecode(t, hundred) }},
 		{"ok plain text", func() { mustDecode(t, plain) }},
+		{"ok typing", func() { mustDecode(t, typing) }},
+		{"ok subscribe with after", func() { mustDecode(t, resuming) }},
+		{"ok token", func() { mustDecode(t, auth) }},
 		{"ok message frame of JSON", func() {
 			m.Payload = gateway.Payload{Kind: gateway.PayloadJSON, Bytes: hundred}
 			buffer = wire.AppendMessage(buffer[:0], "plant", &m)
@@ -46,6 +51,11 @@ func TestAllocations(t *testing.T) {
 		{"ok raw frame", func() { buffer = wire.AppendRawMessage(buffer[:0], &m) }},
 		{"ok ack", func() {
 			buffer = wire.AppendAck(buffer[:0], wire.Ack{ID: "a1", Room: "plant", Seq: 1, Durability: "queued"})
+		}},
+		{"ok typing frame", func() { buffer = wire.AppendTyping(buffer[:0], "plant", "ann", true) }},
+		{"ok presence frame", func() { buffer = wire.AppendPresence(buffer[:0], "plant", "ann", true, 3) }},
+		{"ok subscribed", func() {
+			buffer = wire.AppendSubscribed(buffer[:0], wire.Subscribed{Room: "plant", Epoch: "e", Recovery: wire.Recovered, HasReplay: true, From: 1})
 		}},
 		{"ok deep JSON", func() { wire.ValidJSON(hundred) }},
 	} {

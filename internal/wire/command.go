@@ -12,12 +12,16 @@ const (
 	CommandSubscribe
 	CommandUnsubscribe
 	CommandPing
+	CommandTyping
+	CommandAuth
 )
 
 // Command is a decoded client frame. Its byte slices point into the frame and
 // are good only as long as the frame is; nobody keeps them.
 type Command struct {
 	Type CommandType
+	// Start tells the beginning of typing from its end.
+	Start bool
 	// Room is empty when the frame names none: the connection's default
 	// room is meant.
 	Room []byte
@@ -25,6 +29,10 @@ type Command struct {
 	ID []byte
 	// Payload is what a message carries.
 	Payload gateway.Payload
+	// Resume is what a subscribe asks for beside the room.
+	Resume Resume
+	// Token is what an auth carries, of any length; it was not looked at.
+	Token []byte
 }
 
 // DecodeText reads a text frame of the json format. A JSON object with a string
@@ -35,8 +43,9 @@ type Command struct {
 // The frame has to be valid UTF-8. Sixteen bytes of command cost no allocation.
 func DecodeText(frame []byte) (Command, error) {
 	var m members
+	typ := &m.values[memberType]
 	switch object := m.read(frame); {
-	case object && len(m.typ) > 0 && m.typ[0] == '"':
+	case object && len(*typ) > 0 && (*typ)[0] == '"':
 		return m.command()
 	case !object && nestedTooDeep(frame):
 		return Command{}, gateway.Errorf(gateway.CodeInvalidRequest, "JSON nested deeper than %d is refused", maxDepth)
@@ -47,41 +56,104 @@ func DecodeText(frame []byte) (Command, error) {
 func (m *members) command() (Command, error) {
 	var c Command
 	var err error
-	if c.Room, err = shortString("room", m.room, gateway.MaxRoomIDBytes); err != nil {
+	if c.Room, err = shortString("room", m.values[memberRoom], gateway.MaxRoomIDBytes); err != nil {
 		return c, err
 	}
-	if c.ID, err = shortString("id", m.id, gateway.MaxMessageIDBytes); err != nil {
+	if c.ID, err = shortString("id", m.values[memberID], gateway.MaxMessageIDBytes); err != nil {
 		return c, err
 	}
-	if m.room != nil && !gateway.ValidRoomID(c.Room) {
+	if c.Room != nil && !gateway.ValidRoomID(c.Room) {
 		c.Room = nil
 		return c, gateway.Errorf(gateway.CodeInvalidRequest, "room is not a room id")
 	}
-	if m.duplicate != "" {
-		return c, gateway.Errorf(gateway.CodeInvalidRequest, "member %q is given twice", m.duplicate)
+	if err = m.once(everyCommand...); err != nil {
+		return c, err
 	}
-	switch string(stringToken(m.typ)) {
+	switch string(stringToken(m.values[memberType])) {
 	case "message":
-		if m.data == nil {
-			return c, gateway.Errorf(gateway.CodeInvalidRequest, "a message needs the member data")
-		}
-		c.Type = CommandMessage
-		c.Payload = gateway.Payload{Kind: gateway.PayloadJSON, Bytes: m.data}
-	case "subscribe", "unsubscribe":
-		if m.room == nil {
-			return c, gateway.Errorf(gateway.CodeInvalidRequest, "the member room is missing")
-		}
-		c.Type = CommandSubscribe
-		if string(stringToken(m.typ)) == "unsubscribe" {
-			c.Type = CommandUnsubscribe
-		}
+		err = c.message(m)
+	case "subscribe":
+		err = c.subscribe(m)
+	case "unsubscribe":
+		c.Type = CommandUnsubscribe
+		err = m.needRoom()
+	case "typing":
+		err = c.typing(m)
+	case "auth":
+		err = c.auth(m)
 	case "ping":
 		c.Type = CommandPing
 	default:
-		return c, gateway.Errorf(gateway.CodeInvalidRequest,
-			"the frame's type is unknown; use message, subscribe, unsubscribe or ping")
+		err = gateway.Errorf(gateway.CodeInvalidRequest,
+			"the frame's type is unknown; use message, typing, subscribe, unsubscribe, auth or ping")
 	}
-	return c, nil
+	return c, err
+}
+
+func (c *Command) message(m *members) error {
+	c.Type = CommandMessage
+	if m.values[memberData] == nil {
+		return gateway.Errorf(gateway.CodeInvalidRequest, "a message needs the member data")
+	}
+	c.Payload = gateway.Payload{Kind: gateway.PayloadJSON, Bytes: m.values[memberData]}
+	return nil
+}
+
+func (c *Command) subscribe(m *members) error {
+	c.Type = CommandSubscribe
+	if err := m.needRoom(); err != nil {
+		return err
+	}
+	err := m.once(memberAfter, memberEpoch, memberLatest)
+	if err == nil {
+		c.Resume, err = m.resume()
+	}
+	return err
+}
+
+func (c *Command) typing(m *members) error {
+	c.Type = CommandTyping
+	if err := m.once(memberState); err != nil {
+		return err
+	}
+	if state := m.values[memberState]; len(state) > 0 && state[0] == '"' {
+		switch string(stringToken(state)) {
+		case typingStart:
+			c.Start = true
+			return nil
+		case typingStop:
+			return nil
+		}
+	}
+	return gateway.Errorf(gateway.CodeInvalidRequest, "typing needs the member state: %q or %q", typingStart, typingStop)
+}
+
+// auth leaves the token to whoever verifies it, and never repeats it.
+func (c *Command) auth(m *members) error {
+	c.Type = CommandAuth
+	if err := m.once(memberToken); err != nil {
+		return err
+	}
+	token := m.values[memberToken]
+	if len(token) == 0 || token[0] != '"' {
+		return gateway.Errorf(gateway.CodeInvalidRequest, "auth needs the member token, a string")
+	}
+	c.Token = stringToken(token)
+	return nil
+}
+
+func (m *members) needRoom() error {
+	if m.values[memberRoom] == nil {
+		return gateway.Errorf(gateway.CodeInvalidRequest, "the member room is missing")
+	}
+	return nil
+}
+
+func (m *members) once(of ...member) error {
+	if name, found := m.duplicate(of...); found {
+		return gateway.Errorf(gateway.CodeInvalidRequest, "member %q is given twice", name)
+	}
+	return nil
 }
 
 func shortString(name string, token []byte, most int) ([]byte, error) {
@@ -96,70 +168,4 @@ func shortString(name string, token []byte, most int) ([]byte, error) {
 		return nil, gateway.Errorf(gateway.CodeInvalidRequest, "%s has 1 to %d bytes", name, most)
 	}
 	return s, nil
-}
-
-// members are the raw values of a command's members; nil where one is missing.
-type members struct {
-	typ, room, id, data []byte
-	duplicate           string
-}
-
-// read reports whether frame is one JSON object, and notes its known members.
-func (m *members) read(frame []byte) bool {
-	i := skipSpace(frame, 0)
-	if i >= len(frame) || frame[i] != '{' {
-		return false
-	}
-	i = skipSpace(frame, i+1)
-	if i < len(frame) && frame[i] == '}' {
-		return skipSpace(frame, i+1) == len(frame)
-	}
-	for ok := true; ; {
-		start := i
-		if i, ok = skipString(frame, i); !ok {
-			return false
-		}
-		key := frame[start:i]
-		i = skipSpace(frame, i)
-		if i >= len(frame) || frame[i] != ':' {
-			return false
-		}
-		start = skipSpace(frame, i+1)
-		if i, ok = skipValue(frame, start); !ok {
-			return false
-		}
-		m.note(key, frame[start:i])
-		i = skipSpace(frame, i)
-		switch {
-		case i >= len(frame):
-			return false
-		case frame[i] == '}':
-			return skipSpace(frame, i+1) == len(frame)
-		case frame[i] != ',':
-			return false
-		}
-		i = skipSpace(frame, i+1)
-	}
-}
-
-func (m *members) note(key, value []byte) {
-	var field *[]byte
-	var name string
-	switch string(stringToken(key)) {
-	case "type":
-		field, name = &m.typ, "type"
-	case "room":
-		field, name = &m.room, "room"
-	case "id":
-		field, name = &m.id, "id"
-	case "data":
-		field, name = &m.data, "data"
-	default:
-		return
-	}
-	if *field != nil {
-		m.duplicate = name
-		return
-	}
-	*field = value
 }

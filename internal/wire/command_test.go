@@ -30,6 +30,7 @@ func TestDecodeTextCommands(t *testing.T) {
 		{"ok data empty array", `{"type":"message","data":[]}`, wire.CommandMessage, "", "", `[]`},
 		{"ok data kept as sent", `{"type":"message","data":"\u00e9\/"}`, wire.CommandMessage, "", "", `"\u00e9\/"`},
 		{"ok numbers kept as sent", `{"type":"message","data":[0,-0,1.0,1e5,1E+2,-1.25e-7,12345678901234567890]}`, wire.CommandMessage, "", "", `[0,-0,1.0,1e5,1E+2,-1.25e-7,12345678901234567890]`},
+		{"ok members of other commands", `{"type":"message","after":-1,"after":-1,"epoch":5,"latest":7,"state":0,"state":0,"token":{},"token":{},"data":2}`, wire.CommandMessage, "", "", `2`},
 		{"ok unknown members", `{"x":{"type":"ping"},"type":"message","after":5,"data":2,"y":[{"room":5}],"":0}`, wire.CommandMessage, "", "", `2`},
 		{"ok duplicates inside data", `{"type":"message","data":{"type":1,"type":2}}`, wire.CommandMessage, "", "", `{"type":1,"type":2}`},
 		{"ok duplicate unknown members", `{"type":"ping","x":1,"x":2}`, wire.CommandPing, "", "", ``},
@@ -53,6 +54,8 @@ func TestDecodeTextCommands(t *testing.T) {
 		{"ok every mark in a room", `{"type":"subscribe","room":"0.A_z~:-"}`, wire.CommandSubscribe, "0.A_z~:-", "", ``},
 		{"ok unsubscribe", `{"room":"plant","type":"unsubscribe"}`, wire.CommandUnsubscribe, "plant", "", ``},
 		{"ok ping", `{"type":"ping"}`, wire.CommandPing, "", "", ``},
+		{"ok typing", `{"type":"typing","state":"stop","room":"plant","id":"t"}`, wire.CommandTyping, "plant", "t", ``},
+		{"ok auth", `{"type":"auth","token":"x","room":"plant"}`, wire.CommandAuth, "plant", "", ``},
 		{"ok data nested 1000 deep", `{"type":"message","data":` + nest(1000, "") + `}`, wire.CommandMessage, "", "", nest(1000, "")},
 		{"ok objects nested 1000 deep", `{"type":"message","data":` + strings.Repeat(`{"a":`, 1000) + "1" + strings.Repeat("}", 1000) + `}`, wire.CommandMessage, "", "",
 			strings.Repeat(`{"a":`, 1000) + "1" + strings.Repeat("}", 1000)},
@@ -166,6 +169,16 @@ func TestDecodeTextRefuses(t *testing.T) {
 		{"bad id twice", `{"type":"message","id":"a","id":"b","data":1}`, `"id" is given twice`, "", "a"},
 		{"bad data twice", `{"type":"message","data":1,"data":1}`, `"data" is given twice`, "", ""},
 		{"bad escaped duplicate", `{"type":"message","data":1,"d\u0061ta":1}`, `"data" is given twice`, "", ""},
+		{"bad typing without state", `{"type":"typing","room":"r"}`, "needs the member state", "r", ""},
+		{"bad typing state", `{"type":"typing","state":"begin"}`, "needs the member state", "", ""},
+		{"bad typing state is true", `{"type":"typing","state":true}`, "needs the member state", "", ""},
+		{"bad typing state in capitals", `{"type":"typing","state":"Start"}`, "needs the member state", "", ""},
+		{"bad typing state twice", `{"type":"typing","state":"start","state":"start"}`, `"state" is given twice`, "", ""},
+		{"bad auth without token", `{"type":"auth","id":"a"}`, "needs the member token", "", "a"},
+		{"bad auth token is null", `{"type":"auth","token":null}`, "needs the member token", "", ""},
+		{"bad auth token twice", `{"type":"auth","token":"canary-token","token":"canary-token"}`, `"token" is given twice`, "", ""},
+		{"bad auth with bad room", `{"type":"auth","token":"canary-token","room":"/"}`, "not a room id", "", ""},
+		{"bad resume without room", `{"type":"subscribe","after":1}`, "member room is missing", "", ""},
 		{"bad data nested 1001 deep", `{"type":"message","data":` + nest(1001, "") + `}`, "nested deeper than 1000", "", ""},
 		{"bad unknown member nested 1001 deep", `{"type":"ping","x":` + nest(1001, "") + `}`, "nested deeper than 1000", "", ""},
 		{"bad brackets in strings do not hide depth", `{"x":"]]]\"}}","y":` + nest(1001, "") + `}`, "nested deeper than 1000", "", ""},
@@ -179,10 +192,33 @@ func TestDecodeTextRefuses(t *testing.T) {
 			if !strings.Contains(err.Error(), c.message) {
 				t.Errorf("message %q, want one with %q", err, c.message)
 			}
+			if strings.Contains(err.Error(), "canary") {
+				t.Errorf("the token stands in the message: %v", err)
+			}
 			if string(got.Room) != c.room || string(got.ID) != c.id {
 				t.Errorf("the error frame would repeat room %q and id %q, want %q and %q", got.Room, got.ID, c.room, c.id)
 			}
 		})
+	}
+}
+
+func TestDecodeTyping(t *testing.T) {
+	for frame, start := range map[string]bool{
+		`{"type":"typing","state":"start"}`: true, `{"state":"st\u0061rt","type":"typing"}`: true, `{"type":"typing","state":"stop"}`: false,
+	} {
+		if got, err := wire.DecodeText([]byte(frame)); err != nil || got.Type != wire.CommandTyping || got.Start != start {
+			t.Errorf("%s: %+v, %v", frame, got, err)
+		}
+	}
+}
+
+// Tokens are judged by whoever verifies them, and so are none and long ones.
+func TestDecodeAuth(t *testing.T) {
+	for _, token := range []string{"", "e30.e30.c2ln", strings.Repeat("x", 2*gateway.MaxTokenBytes)} {
+		got, err := wire.DecodeText([]byte(`{"type":"auth","token":"` + token + `"}`))
+		if err != nil || got.Type != wire.CommandAuth || string(got.Token) != token {
+			t.Errorf("%d bytes: %+v, %v", len(token), got, err)
+		}
 	}
 }
 

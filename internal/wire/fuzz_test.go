@@ -61,6 +61,8 @@ func FuzzDecodeText(f *testing.F) {
 		`{"type":"message","data":1}`, `{"type":"message","room":"plant","id":"a1","data":{"x":[1,2]}}`, `{"type":"ping"}`,
 		`{"type":"subscribe","room":"plant"}`, `{"type":"unsubscribe","room":"plant","x":[{}]}`, `{"type":"x"}`, `Hello room!`, `{"type":1}`,
 		`{"\u0074ype":"m\u0065ssage","id":"\ud83d\ude00\ud83d","data":"\n"}`, `{"type":"ping","type":"ping"}`, `{"type":"message","data":01}`, ` { } `,
+		`{"type":"subscribe","room":"r","after":9007199254740992,"epoch":"3.\u0061","latest":true}`, `{"type":"subscribe","room":"r","after":-0,"latest":1}`,
+		`{"type":"subscribe","room":"r","epoch":"e"}`, `{"type":"typing","state":"start"}`, `{"type":"typing","state":"x","room":"r"}`, `{"type":"auth","token":"e30.e30.c2ln"}`,
 	} {
 		f.Add([]byte(s))
 	}
@@ -113,13 +115,33 @@ func checkRefusal(t *testing.T, frame []byte, members map[string]json.RawMessage
 	id, idOK := isString(members["id"])
 	_, hasRoom := members["room"]
 	_, hasID := members["id"]
-	_, hasData := members["data"]
-	known := typ == "message" && hasData || typ == "ping" || (typ == "subscribe" || typ == "unsubscribe") && hasRoom
 	roomGood := !hasRoom || roomOK && gateway.ValidRoomID([]byte(room))
 	idGood := !hasID || idOK && id != "" && len(id) <= gateway.MaxMessageIDBytes
-	if !command || known && roomGood && idGood {
+	if !command || complete(typ, members) && roomGood && idGood {
 		t.Fatalf("a good frame was refused: %v", err)
 	}
+}
+
+// complete reports whether a command has what its type needs.
+func complete(typ string, members map[string]json.RawMessage) bool {
+	_, hasRoom := members["room"]
+	_, hasData := members["data"]
+	_, hasToken := isString(members["token"])
+	state, _ := isString(members["state"])
+	switch typ {
+	case "message":
+		return hasData
+	case "subscribe":
+		_, ok := resumeOf(members)
+		return hasRoom && ok
+	case "unsubscribe":
+		return hasRoom
+	case "typing":
+		return state == "start" || state == "stop"
+	case "auth":
+		return hasToken
+	}
+	return typ == "ping"
 }
 
 // duplicate reports whether a member that commands know is given twice.
@@ -140,15 +162,20 @@ func duplicate(t *testing.T, frame []byte) bool {
 			t.Fatal(err)
 		}
 	}
-	return seen["type"] > 1 || seen["room"] > 1 || seen["id"] > 1 || seen["data"] > 1
+	for _, name := range []string{"type", "room", "id", "data", "after", "epoch", "latest", "state", "token"} {
+		if seen[name] > 1 {
+			return true
+		}
+	}
+	return false
 }
 
 func checkCommand(t *testing.T, c wire.Command, typ string, members map[string]json.RawMessage) {
 	want := map[string]wire.CommandType{
 		"message": wire.CommandMessage, "subscribe": wire.CommandSubscribe,
-		"unsubscribe": wire.CommandUnsubscribe, "ping": wire.CommandPing,
+		"unsubscribe": wire.CommandUnsubscribe, "ping": wire.CommandPing, "typing": wire.CommandTyping, "auth": wire.CommandAuth,
 	}[typ]
-	if want == wire.CommandUnknown || c.Type != want {
+	if want == wire.CommandUnknown || c.Type != want || !complete(typ, members) {
 		t.Fatalf("type %q was read as %d", typ, c.Type)
 	}
 	room, _ := isString(members["room"])
@@ -156,8 +183,18 @@ func checkCommand(t *testing.T, c wire.Command, typ string, members map[string]j
 	if string(c.Room) != room || string(c.ID) != id {
 		t.Fatalf("room %q and id %q were read as %q and %q", room, id, c.Room, c.ID)
 	}
-	if c.Type == wire.CommandMessage && !bytes.Equal(c.Payload.Bytes, members["data"]) {
+	resume, _ := resumeOf(members)
+	token, _ := isString(members["token"])
+	state, _ := isString(members["state"])
+	switch {
+	case c.Type == wire.CommandMessage && !bytes.Equal(c.Payload.Bytes, members["data"]):
 		t.Fatalf("data %s was read as %s", members["data"], c.Payload.Bytes)
+	case c.Type == wire.CommandSubscribe && c.Resume != resume:
+		t.Fatalf("%s was read as %+v", members, c.Resume)
+	case c.Type == wire.CommandAuth && string(c.Token) != token:
+		t.Fatalf("token %q was read as %q", token, c.Token)
+	case c.Type == wire.CommandTyping && c.Start != (state == "start"):
+		t.Fatalf("state %q was read as %v", state, c.Start)
 	}
 }
 

@@ -14,8 +14,18 @@
 //	                                         {"type":"ack","id":"a1","seq":1, …}
 //	Hello room!                              (a text frame that is no command is
 //	                                         published as a string)
-//	{"type":"subscribe","room":"plant"}
-//	                                         {"type":"subscribed","room":"plant", …}
+//	{"type":"subscribe","room":"plant",
+//	 "after":41,"epoch":"3.AB"}
+//	                                         {"type":"subscribed","room":"plant","seq":43,
+//	                                          "recovered":true,"replay":2, …}
+//	                                         {"type":"message","room":"plant","seq":42, …}
+//	                                         {"type":"message","room":"plant","seq":43, …}
+//	{"type":"typing","state":"start"}
+//	                                         {"type":"typing","user":"ann", …} to the others
+//	                                         {"type":"presence","event":"join", …}
+//	                                         {"type":"token_expiring","expires_in":60}
+//	{"type":"auth","token":"<JWT>"}
+//	                                         {"type":"auth_ok","expires_in":900}
 //	{"type":"nonsense"}
 //	                                         {"type":"error","code":"invalid_request", …}
 //	                                         close 1012 "restart retry_after_ms=850"

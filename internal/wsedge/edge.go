@@ -130,7 +130,7 @@ func (e *Edge) admit(r *http.Request) (s *hub.Session, bearer bool, err error) {
 	}
 	o := gateway.OriginOf(r.Context())
 	s, err = e.opts.Hub.Admit(hub.Connect{
-		Principal: id.Principal, Room: ask.room, Format: ask.format,
+		Principal: id.Principal, Room: ask.room, Format: ask.format, Resume: ask.resume,
 		IP: o.IP, RequestID: o.RequestID, TokenSession: id.Session, Expires: id.ExpiresAt,
 	})
 	if err != nil {

@@ -32,7 +32,7 @@ func (events) OnPing(ws *gws.Conn, payload []byte) {
 	connOf(ws).session.Control(wire.OpPong, payload)
 }
 
-func (events) OnPong(*gws.Conn, []byte) {}
+func (events) OnPong(ws *gws.Conn, _ []byte) { connOf(ws).session.Pong() }
 
 func (events) OnMessage(ws *gws.Conn, m *gws.Message) {
 	c := connOf(ws)

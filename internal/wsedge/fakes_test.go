@@ -86,7 +86,7 @@ type site struct {
 	hijacked func()
 }
 
-func newSite(t *testing.T) *site {
+func newSite(t *testing.T, tweaks ...func(*hub.Options)) *site {
 	settings := func(gateway.RoomID) gateway.RoomSettings {
 		return gateway.RoomSettings{Durability: gateway.DurabilityMemory, Overflow: gateway.OverflowDropOldest, MaxMessages: 10, MaxBytes: 1 << 20}
 	}
@@ -97,7 +97,7 @@ func newSite(t *testing.T) *site {
 	s := &site{t: t, directory: &directory{identity: accounts.Identity{
 		Principal: principal("*:rw"), Session: "s1", ExpiresAt: time.Now().Add(time.Hour),
 	}}}
-	s.hub = hub.New(hub.Options{
+	opts := hub.Options{
 		Stored: store, Volatile: store, Settings: settings, Clock: wall{}, ClockState: func() string { return "synced" },
 		Logger: slog.New(slog.DiscardHandler),
 		Metrics: hub.Metrics{
@@ -105,7 +105,11 @@ func newSite(t *testing.T) *site {
 			RoomSubscribers: nothing{}, RoomMessageRate: nothing{}, PublishDuration: nothing{},
 		},
 		Limits: hub.Limits{RoomsPerConnection: 8, QueueBytes: 1 << 20, PingInterval: time.Minute, WriteTimeout: time.Minute},
-	})
+	}
+	for _, tweak := range tweaks {
+		tweak(&opts)
+	}
+	s.hub = hub.New(opts)
 	edge := wsedge.New(wsedge.Options{
 		Hub: s.hub, Auth: s.directory, Rejected: func(gateway.Code) {}, Logger: slog.New(slog.DiscardHandler),
 		Clock: wall{}, MaxMessageBytes: 64 << 10, SendBufferBytes: 16 << 10,

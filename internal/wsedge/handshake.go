@@ -100,6 +100,7 @@ func hasToken(h http.Header, name, token string) bool {
 type ask struct {
 	room   gateway.RoomID
 	format wire.Format
+	resume wire.Resume
 }
 
 // parseQuery reads the query; the token's room is the default for the room.
@@ -123,6 +124,8 @@ func parseQuery(raw string, tokenRoom gateway.RoomID) (a ask, err error) {
 					"format=raw cannot resume: leave out %s, or use format=json", name)
 			}
 		}
+	} else if a.resume, err = wire.ParseResume(q); err != nil {
+		return a, err
 	}
 	a.room = tokenRoom
 	if a.room == "" {

@@ -137,6 +137,10 @@ func TestCheckHandshake(t *testing.T) {
 	}
 }
 
+func resuming(r wire.Resume) ask {
+	return ask{room: gateway.DefaultRoom, format: wire.FormatJSON, resume: r}
+}
+
 func TestParseQuery(t *testing.T) {
 	tests := []struct {
 		name, query string
@@ -144,13 +148,30 @@ func TestParseQuery(t *testing.T) {
 		want        ask
 		ok          bool
 	}{
-		{"ok default", "", "", ask{gateway.DefaultRoom, wire.FormatJSON}, true},
-		{"ok room of the token", "", "plant", ask{"plant", wire.FormatJSON}, true},
-		{"ok room", "room=a", "plant", ask{"a", wire.FormatJSON}, true},
-		{"ok room, escaped", "room=a%3Ab~c", "", ask{"a:b~c", wire.FormatJSON}, true},
-		{"ok raw", "format=raw&room=a", "", ask{"a", wire.FormatRaw}, true},
-		{"ok json", "format=json", "", ask{gateway.DefaultRoom, wire.FormatJSON}, true},
-		{"ok what others add", "utm_source=x", "", ask{gateway.DefaultRoom, wire.FormatJSON}, true},
+		{"ok default", "", "", ask{room: gateway.DefaultRoom, format: wire.FormatJSON}, true},
+		{"ok room of the token", "", "plant", ask{room: "plant", format: wire.FormatJSON}, true},
+		{"ok room", "room=a", "plant", ask{room: "a", format: wire.FormatJSON}, true},
+		{"ok room, escaped", "room=a%3Ab~c", "", ask{room: "a:b~c", format: wire.FormatJSON}, true},
+		{"ok raw", "format=raw&room=a", "", ask{room: "a", format: wire.FormatRaw}, true},
+		{"ok json", "format=json", "", ask{room: gateway.DefaultRoom, format: wire.FormatJSON}, true},
+		{"ok what others add", "utm_source=x", "", ask{room: gateway.DefaultRoom, format: wire.FormatJSON}, true},
+		{"ok after and epoch", "after=7&epoch=e1", "", resuming(wire.Resume{After: 7, HasAfter: true, Epoch: "e1"}), true},
+		{"ok epoch, escaped", "after=7&epoch=m.%2B", "", resuming(wire.Resume{After: 7, HasAfter: true, Epoch: "m.+"}), true},
+		{"ok after alone", "after=0", "", resuming(wire.Resume{HasAfter: true}), true},
+		{"ok latest", "latest=1", "", resuming(wire.Resume{Latest: true}), true},
+		{"ok all of them", "format=json&after=9007199254740992&epoch=e&latest=true", "",
+			resuming(wire.Resume{After: 1 << 53, HasAfter: true, Epoch: "e", Latest: true}), true},
+		{"ok not the latest", "latest=0", "", resuming(wire.Resume{}), true},
+		{"bad epoch alone", "epoch=e1", "", ask{}, false},
+		{"bad empty epoch", "after=1&epoch=", "", ask{}, false},
+		{"bad after is a word", "after=x", "", ask{}, false},
+		{"bad after is empty", "after=", "", ask{}, false},
+		{"bad after is negative", "after=-1", "", ask{}, false},
+		{"bad after is a fraction", "after=1.5", "", ask{}, false},
+		{"bad after beyond 2^53", "after=9007199254740993", "", ask{}, false},
+		{"bad after beyond all numbers", "after=99999999999999999999", "", ask{}, false},
+		{"bad latest", "latest=yes", "", ask{}, false},
+		{"bad after twice", "after=1&after=2", "", ask{}, false},
 		{"bad empty room", "room=", "plant", ask{}, false},
 		{"bad room", "room=a/b", "", ask{}, false},
 		{"bad pattern", "room=*", "", ask{}, false},
