@@ -42,6 +42,7 @@ type Hasher struct {
 	slots   chan struct{}
 	patient chan struct{} // holds the one who waits without a place in the queue
 	memory  memory
+	spare   *spare
 
 	waiting atomic.Int64
 	last    atomic.Int64 // duration of the newest hash, in ns
@@ -66,7 +67,7 @@ func New(o Options) (*Hasher, error) {
 	return &Hasher{
 		params: o.Params, queue: int64(o.Queue), now: o.Now, observe: o.Observe,
 		dummy: dummy.String(), slots: make(chan struct{}, o.Concurrency),
-		patient: make(chan struct{}, 1), memory: memory{now: o.Now, delay: idleDelay},
+		patient: make(chan struct{}, 1), memory: memory{now: o.Now, delay: idleDelay}, spare: newSpare(),
 	}, nil
 }
 
@@ -132,7 +133,8 @@ func (h *Hasher) VerifyDummy(ctx context.Context, password string) error {
 // run is one hash. The caller holds a slot.
 func (h *Hasher) run(p Params, input, salt []byte, size int) []byte {
 	start := h.now()
-	key := argon2.IDKey(input, salt, p.Time, p.MemoryKiB, p.Threads, uint32(size))
+	var key []byte
+	h.spare.use(func() { key = argon2.IDKey(input, salt, p.Time, p.MemoryKiB, p.Threads, uint32(size)) })
 	took := h.now().Sub(start)
 	h.last.Store(int64(took))
 	h.memory.spent(p.MemoryKiB, took)
