@@ -10,7 +10,7 @@
 #   WEAR_SECONDS=60    length of the wear row, which runs once
 #   SERVERS="bare edgegw"
 #   ROWS="…"           some of: fanout-cpu fanout-max latency idle-memory acked
-#                      connects start wear binary
+#                      connects start resume storm slow login-flood wear binary
 #   SERVER_CORE=0 LOAD_CORE=1
 #   BENCH_DIR=DIR      where the data goes; the default is a disk, not memory
 #   RESULTS=FILE       keep the JSON lines there
@@ -25,7 +25,7 @@ if [[ ${QUICK:-} == 1 ]]; then
     ROUNDS=1 SECONDS_PER_RUN=1 WEAR_SECONDS=10 STARTS=1
 fi
 SERVERS=${SERVERS:-bare edgegw}
-ROWS=${ROWS:-fanout-cpu fanout-max latency idle-memory acked connects start wear binary}
+ROWS=${ROWS:-fanout-cpu fanout-max latency idle-memory acked connects start resume storm slow login-flood wear binary}
 SERVER_CORE=${SERVER_CORE:-0}
 LOAD_CORE=${LOAD_CORE:-1}
 
@@ -165,6 +165,15 @@ rows() {
     fi
     if wanted connects; then on "$t" -- connects "$r"; fi
     if wanted start; then starts "$t" "$r"; fi
+    # The baseline has no history, no queue with a bound and no logins.
+    if [[ $t == edgegw ]]; then
+        if wanted resume; then on "$t" --commit-window 0 -- resume "$r"; fi
+        if wanted storm; then on "$t" -- storm "$r"; fi
+        if wanted slow; then on "$t" -- slow "$r" --duration "$((SECONDS_PER_RUN * 2))s"; fi
+        if wanted login-flood; then
+            on "$t" --argon2-memory-kib 19456 --argon2-time 2 --login-rate-per-ip 100000 --login-rate-per-account 1000 -- login-flood "$r"
+        fi
+    fi
     if [[ $r == 1 ]] && wanted wear; then
         on "$t" -- wear "$r" --duration "${WEAR_SECONDS}s"
     fi

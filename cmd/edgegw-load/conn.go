@@ -38,8 +38,11 @@ type conn struct {
 	out     []byte // what the socket did not take yet
 	waiting bool   // registered for EPOLLOUT
 
-	next uint64 // the seq that must come
-	got  uint64 // messages received, each once
+	next  uint64 // the seq that must come
+	epoch string // of the room
+	// recovered is what the server said of a resume.
+	recovered bool
+	got       uint64 // messages received, each once
 
 	// Of publishers only.
 	acked uint64 // acks received, which is the n of the next
@@ -79,6 +82,17 @@ func (c *conn) count(seq uint64) {
 	}
 	c.next = seq + 1
 	c.got++
+}
+
+// subscribed reads where the messages of this connection begin: behind the
+// newest, or with the oldest of those that are replayed.
+func (c *conn) subscribed(payload []byte) {
+	c.next = numberAfter(payload, `"seq":`) + 1 - numberAfter(payload, `"replay":`)
+	if _, rest, ok := bytes.Cut(payload, []byte(`"epoch":"`)); ok {
+		epoch, _, _ := bytes.Cut(rest, []byte(`"`))
+		c.epoch = string(epoch)
+	}
+	c.recovered = bytes.Contains(payload, []byte(`"recovered":true`))
 }
 
 // number reads the decimal digits at the front of b.

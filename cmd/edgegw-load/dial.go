@@ -45,19 +45,28 @@ func newDialer(o options, token string) (*dialer, error) {
 // handshake's answer by the baseline, with `subscribed` by edgegw. The socket
 // is still a blocking one.
 func (d *dialer) dial(room string) (*conn, error) {
+	c, err := d.ask(newRoom(room), "")
+	if err != nil {
+		return nil, err
+	}
+	return c, d.enter(c)
+}
+
+// ask sends a handshake; enter reads the answer. more is added to the query.
+func (d *dialer) ask(room *room, more string) (*conn, error) {
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{fd: fd, room: newRoom(room), next: 1}
-	if err := d.handshake(c); err != nil {
+	c := &conn{fd: fd, room: room, next: 1}
+	if err := d.request(c, more); err != nil {
 		_ = syscall.Close(fd)
-		return nil, fmt.Errorf("connect to room %s: %w", room, err)
+		return nil, fmt.Errorf("connect to room %s: %w", room.name, err)
 	}
 	return c, nil
 }
 
-func (d *dialer) handshake(c *conn) error {
+func (d *dialer) request(c *conn, more string) error {
 	limit := syscall.NsecToTimeval(int64(dialTimeout))
 	err := errors.Join(
 		syscall.SetsockoptTimeval(c.fd, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &limit),
@@ -67,22 +76,34 @@ func (d *dialer) handshake(c *conn) error {
 	if err != nil {
 		return err
 	}
-	request := "GET /ws?room=" + c.room.name + " HTTP/1.1\r\nHost: " + d.host +
+	request := "GET /ws?room=" + c.room.name + more + " HTTP/1.1\r\nHost: " + d.host +
 		"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + handshakeKey + "\r\n"
 	if d.token != "" {
 		request += "Sec-WebSocket-Protocol: bearer, " + d.token + "\r\n"
 	}
-	if err := writeAll(c.fd, []byte(request+"\r\n")); err != nil {
-		return err
-	}
-	if err := d.readAnswer(c); err != nil {
-		return err
-	}
-	if d.target == targetBare {
-		return nil
-	}
-	return d.awaitSubscribed(c)
+	return writeAll(c.fd, []byte(request+"\r\n"))
 }
+
+// enter closes the socket when it returns an error.
+func (d *dialer) enter(c *conn) error {
+	err := d.readAnswer(c)
+	if err == nil && d.target != targetBare {
+		err = d.awaitSubscribed(c)
+	}
+	if err != nil {
+		_ = syscall.Close(c.fd)
+		return fmt.Errorf("connect to room %s: %w", c.room.name, err)
+	}
+	return nil
+}
+
+// refused is a handshake's answer that says when to come back.
+type refused struct {
+	line  string
+	after time.Duration
+}
+
+func (r *refused) Error() string { return fmt.Sprintf("handshake answered %q", r.line) }
 
 // readAnswer reads the 101 and leaves what came behind it in c.partial.
 func (d *dialer) readAnswer(c *conn) error {
@@ -104,7 +125,8 @@ func (d *dialer) readAnswer(c *conn) error {
 	}
 	line, _, _ := bytes.Cut(head, []byte("\r\n"))
 	if !bytes.HasPrefix(line, []byte("HTTP/1.1 101 ")) {
-		return fmt.Errorf("handshake answered %q", line)
+		after := numberAfter(bytes.ToLower(head), "\r\nretry-after: ")
+		return &refused{string(line), time.Duration(after) * time.Second}
 	}
 	if !bytes.Contains(head, []byte(handshakeAccept)) {
 		return errors.New("handshake answered with a wrong Sec-WebSocket-Accept")
@@ -133,7 +155,7 @@ func (d *dialer) awaitSubscribed(c *conn) error {
 		}
 		done := bytes.HasPrefix(payload, []byte(`{"type":"subscribed"`))
 		if done {
-			c.next = numberAfter(payload, `"seq":`) + 1
+			c.subscribed(payload)
 		}
 		c.partial = append(c.partial[:0], c.partial[n:]...)
 		if done {

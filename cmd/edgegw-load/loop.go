@@ -57,7 +57,12 @@ func (l *loop) add(c *conn) error {
 	}
 	c.slot = int32(len(l.conns))
 	l.conns = append(l.conns, c)
-	return l.watch(c, syscall.EPOLL_CTL_ADD, syscall.EPOLLIN)
+	if err := l.watch(c, syscall.EPOLL_CTL_ADD, syscall.EPOLLIN); err != nil {
+		return err
+	}
+	// What came right behind the handshake's answer is here already.
+	behind := append([]byte(nil), c.partial...)
+	return l.take(c, behind)
 }
 
 func (l *loop) watch(c *conn, op int, events uint32) error {
@@ -65,9 +70,23 @@ func (l *loop) watch(c *conn, op int, events uint32) error {
 	return syscall.EpollCtl(l.epfd, op, c.fd, &ev)
 }
 
+// reset cuts the connection without a word, as a power cut would. It stays in
+// the books.
+func (l *loop) reset(c *conn) {
+	// Without it the kernel would still send what is on its way, and a FIN.
+	_ = syscall.SetsockoptLinger(c.fd, syscall.SOL_SOCKET, syscall.SO_LINGER, &syscall.Linger{Onoff: 1})
+	_ = syscall.Close(c.fd)
+	c.fd = -1
+}
+
+// forget stops reading a connection, which stays open.
+func (l *loop) forget(c *conn) error { return l.watch(c, syscall.EPOLL_CTL_DEL, 0) }
+
 func (l *loop) close() {
 	for _, c := range l.conns {
-		_ = syscall.Close(c.fd)
+		if c.fd >= 0 {
+			_ = syscall.Close(c.fd)
+		}
 	}
 	_ = syscall.Close(l.epfd)
 }
@@ -94,7 +113,11 @@ func (l *loop) wait(deadline int64) error {
 		return fmt.Errorf("epoll_pwait2: %w", errno)
 	}
 	for _, ev := range l.events[:n] {
-		if err := l.handle(l.conns[ev.Fd], ev.Events); err != nil {
+		c := l.conns[ev.Fd]
+		if c.fd < 0 {
+			continue // reset since
+		}
+		if err := l.handle(c, ev.Events); err != nil {
 			return err
 		}
 	}
@@ -131,8 +154,12 @@ func (l *loop) read(c *conn) error {
 	case n == 0:
 		return io.ErrUnexpectedEOF
 	}
+	return l.take(c, l.buf[:held+n])
+}
+
+// take walks the frames in b and keeps what is left of it.
+func (l *loop) take(c *conn, b []byte) error {
 	at := l.now()
-	b := l.buf[:held+n]
 	for {
 		op, payload, size, err := nextFrame(b)
 		if err != nil {

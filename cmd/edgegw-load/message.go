@@ -59,7 +59,9 @@ func hasType(payload []byte, name string) bool {
 type encoder struct {
 	target string
 	user   string
-	b      []byte
+	// pad is added to each message's data, in bytes.
+	pad int
+	b   []byte
 }
 
 // publish queues one message on c; l.flush sends it. sent is the Unix time in
@@ -84,6 +86,13 @@ func (e *encoder) publish(c *conn, sent int64, withID bool) {
 	}
 	e.b = append(e.b, `,"data":{"t":`...)
 	e.b = strconv.AppendInt(e.b, sent, 10)
+	if e.pad > 0 {
+		e.b = append(e.b, `,"pad":"`...)
+		for range e.pad {
+			e.b = append(e.b, 'x')
+		}
+		e.b = append(e.b, '"')
+	}
 	e.b = append(e.b, `,"v":21.53,"unit":"celsius"}}`...)
 	c.out = appendClientFrame(c.out, opText, e.b)
 }

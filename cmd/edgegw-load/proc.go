@@ -6,8 +6,13 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"syscall"
+	"time"
 )
+
+// memoryEvery is how often a server's memory is looked at for its peak.
+const memoryEvery = 50 * time.Millisecond
 
 // cpuOf is the CPU time that a process has used, in nanoseconds: the sum over
 // its threads of schedstat's first field (Documentation/scheduler/sched-stats).
@@ -64,6 +69,28 @@ func memoryOf(pid int) (memory, error) {
 		anon: field(status, "RssAnon:") << 10,
 		pss:  field(rollup, "\nPss:") << 10,
 	}, nil
+}
+
+// watchMemory follows the server's memory until stop, and keeps the most that it
+// held, in bytes.
+func (b *bench) watchMemory() (peak *atomic.Uint64, stop func()) {
+	peak = new(atomic.Uint64)
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for ticker := time.NewTicker(memoryEvery); ; {
+			if mem, err := memoryOf(b.opt.pid); err == nil {
+				peak.Store(max(peak.Load(), mem.rss))
+			}
+			select {
+			case <-ticker.C:
+			case <-done:
+				ticker.Stop()
+				return
+			}
+		}
+	}()
+	return peak, func() { close(done); <-ended }
 }
 
 // writtenBy is the number of bytes that a process has caused to be sent to the

@@ -19,6 +19,7 @@ func TestReport(t *testing.T) {
 {"row":"fanout-max/1000","target":"edgegw","round":1,"figures":{"deliveries_per_s":800000,"client_busy":0.3,"server_busy":0.95,"server_us_per_delivery":0.5}}
 {"row":"latency/100x10","target":"bare","round":1,"figures":{"p50_us":100,"p99_us":1000}}
 {"row":"latency/100x10","target":"edgegw","round":1,"figures":{"p50_us":90,"p99_us":900,"client_late_p50_us":30,"client_late_p99_us":600}}
+{"row":"resume/10000","target":"edgegw","round":1,"figures":{"ms_per_resume":8.5}}
 {"row":"wear/10x10","target":"edgegw","round":1,"figures":{"kib_per_ack":4.2},"faults":{"missing":3}}
 `
 	all, err := readResults(strings.NewReader(lines))
@@ -37,6 +38,7 @@ func TestReport(t *testing.T) {
 		"ok absolute, without baseline":   "| – | 4.20 KiB | – | ≤ 5 KiB | met |",
 		"ok the client was in time":       "| 0.90× | ≤ 1.1× | met |",
 		"ok the client was late":          "| met; doubtful: the load generator itself was late by more than half of it |",
+		"ok only reported":                "| – | 8.50 ms | – | – | reported |",
 		"ok not run":                      "| armv6 binary, stripped | – | – | – | ≤ 10 MB | not measured |",
 		"bad faults are told":             "wear/10x10 on edgegw, round 1: faults {Missing:3",
 	} {
