@@ -12,7 +12,6 @@ import (
 	"edgegw/internal/config"
 	"edgegw/internal/gateway"
 	"edgegw/internal/password"
-	"edgegw/internal/telemetry"
 	"edgegw/internal/token"
 	"edgegw/internal/webhook"
 )
@@ -24,7 +23,9 @@ func (a *App) openAccounts(ctx context.Context) error {
 		return err
 	}
 	a.warnExposed(ring)
-	o, err := accountsOptions(a.cfg, a.identity, a.clock, ring, a.metrics)
+	o, err := accountsOptions(a.cfg, a.identity, a.clock, ring, func(o *password.Options) {
+		o.Aside, o.Observe = a.spare.Use, a.metrics.Argon2Duration.ObserveDuration
+	})
 	if err != nil {
 		return err
 	}
@@ -52,15 +53,13 @@ func (a *App) openAccounts(ctx context.Context) error {
 }
 
 // accountsOptions are those that the gateway and the command line have in
-// common. Without metrics nothing is measured.
-func accountsOptions(cfg *config.Config, s *boltstore.Identity, c *clock.Clock, ring *token.KeyRing, m *telemetry.Metrics) (o accounts.Options, err error) {
+// common; live adds what only the gateway has.
+func accountsOptions(cfg *config.Config, s *boltstore.Identity, c *clock.Clock, ring *token.KeyRing, live func(*password.Options)) (o accounts.Options, err error) {
 	hashing := password.Options{
 		Params:      password.Params{MemoryKiB: cfg.Argon2MemoryKiB, Time: cfg.Argon2Time, Threads: cfg.Argon2Threads},
 		Concurrency: cfg.Argon2Concurrency, Now: c.Now,
 	}
-	if m != nil {
-		hashing.Observe = m.Argon2Duration.ObserveDuration
-	}
+	live(&hashing)
 	hasher, err := password.New(hashing)
 	if err != nil {
 		return o, err

@@ -20,6 +20,7 @@ import (
 	"edgegw/internal/httpapi"
 	"edgegw/internal/hub"
 	"edgegw/internal/memstore"
+	"edgegw/internal/spare"
 	"edgegw/internal/telemetry"
 	"edgegw/internal/webhook"
 	"edgegw/internal/wsedge"
@@ -47,6 +48,7 @@ type App struct {
 	logger  *slog.Logger
 	metrics *telemetry.Metrics
 	started time.Time
+	spare   *spare.Processors
 
 	clock    *clock.Clock
 	identity *boltstore.Identity
@@ -66,7 +68,7 @@ type App struct {
 // New opens everything that cfg names: stores, keys, listeners. When it returns
 // an error, nothing is left open. The error says what to do.
 func New(ctx context.Context, cfg *config.Config, deps Deps) (*App, error) {
-	a := &App{cfg: cfg, info: buildinfo.Read(), failed: make(chan error, 1)}
+	a := &App{cfg: cfg, info: buildinfo.Read(), spare: spare.New(), failed: make(chan error, 1)}
 	a.metrics = newMetrics(cfg, a.info)
 	a.logger = newLogger(cfg, deps.Log)
 	if err := a.open(ctx, deps); err != nil {

@@ -14,6 +14,7 @@ import (
 	"edgegw/internal/clock"
 	"edgegw/internal/config"
 	"edgegw/internal/gateway"
+	"edgegw/internal/password"
 )
 
 // OpenAccounts gives the command line the accounts of cfg: those of the running
@@ -64,7 +65,7 @@ func offlineAccounts(cfg *config.Config, identity *boltstore.Identity) (*account
 	if err != nil {
 		return nil, err
 	}
-	o, err := accountsOptions(cfg, identity, c, ring, nil)
+	o, err := accountsOptions(cfg, identity, c, ring, func(*password.Options) {})
 	if err != nil {
 		return nil, err
 	}

@@ -105,6 +105,7 @@ func (a *App) openHistory() error {
 		MaxStoreBytes: a.cfg.MaxStoreBytes,
 		Now:           a.clock.Now,
 		TimeTrusted:   a.clock.Trusted,
+		Aside:         a.spare.Use,
 		Logger:        a.logger,
 		Observer:      a.storeObserver(),
 	})

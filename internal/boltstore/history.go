@@ -41,8 +41,11 @@ type HistoryOptions struct {
 	Now func() time.Time
 	// TimeTrusted says whether Now may be used to purge by age; nil is no.
 	TimeTrusted func() bool
-	Logger      *slog.Logger
-	Observer    Observer
+	// Aside, if given, runs long commits so that others are not kept
+	// waiting.
+	Aside    func(commit func())
+	Logger   *slog.Logger
+	Observer Observer
 
 	// open stands in for os.OpenFile in tests.
 	open func(string, int, os.FileMode) (*os.File, error)
@@ -150,6 +153,9 @@ func OpenHistory(opts HistoryOptions) (*History, error) {
 func (o *HistoryOptions) complete() {
 	if o.Committed == nil {
 		o.Committed = func([]*gateway.Record) {}
+	}
+	if o.Aside == nil {
+		o.Aside = func(commit func()) { commit() }
 	}
 	if o.TimeTrusted == nil {
 		o.TimeTrusted = func() bool { return false }

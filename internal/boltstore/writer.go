@@ -97,11 +97,13 @@ func (h *History) commit(batch []queued) error {
 		size += batch[i].size
 	}
 	full := h.tail.records+len(batch) >= h.opts.fillRecords || h.tail.bytes+size >= fillBytes
-	err := h.update(len(batch), func(tx *bolt.Tx) error {
-		if full {
-			return h.fill(tx)
-		}
-		return h.appendLog(tx, batch, size)
+	err := h.aside(full || len(batch) >= longCommit, func() error {
+		return h.update(len(batch), func(tx *bolt.Tx) error {
+			if full {
+				return h.fill(tx)
+			}
+			return h.appendLog(tx, batch, size)
+		})
 	})
 	if err != nil {
 		return err
@@ -120,6 +122,17 @@ func (h *History) commit(batch []queued) error {
 	h.acks.put(batch)
 	h.recycle(batch)
 	return nil
+}
+
+// longCommit is how many records make a commit take milliseconds.
+const longCommit = 256
+
+func (h *History) aside(long bool, commit func() error) (err error) {
+	if !long {
+		return commit()
+	}
+	h.opts.Aside(func() { err = commit() })
+	return err
 }
 
 // appendLog is the commit of every day: the records go to the end of one
