@@ -58,6 +58,7 @@ type App struct {
 	accounts *accounts.Service
 	webhook  *webhook.Sender // nil without reset_webhook
 	api      *httpapi.API
+	pressure pressure
 
 	main, scrape, admin net.Listener
 	failed              chan error // from stores that cannot go on
@@ -94,6 +95,7 @@ func (a *App) open(ctx context.Context, deps Deps) error {
 		return err
 	}
 	a.observe()
+	a.pressure.memory = newMemory("/")
 	a.tasks = tasks{logger: a.logger, list: a.taskList()}
 	return nil
 }
@@ -107,6 +109,7 @@ func (a *App) taskList() []task {
 			ready()
 			return a.hub.Run(ctx)
 		}},
+		{name: "pressure", run: a.runPressure},
 		{name: "accounts", run: func(ctx context.Context, ready func()) error {
 			ready()
 			return a.accounts.Run(ctx)
@@ -183,6 +186,7 @@ func (a *App) openAPI() error {
 	a.api = httpapi.New(httpapi.Options{
 		Accounts:         a.accounts,
 		Rooms:            a.hub,
+		Connections:      a.hub,
 		WebSocket:        http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { edge.ServeHTTP(w, r) }),
 		SocketRefused:    func(r *http.Request, err error) { edge.Refused(r, err) },
 		MaxMessageBytes:  a.cfg.MaxMessageBytes,

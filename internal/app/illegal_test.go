@@ -61,7 +61,7 @@ func TestIllegalFrames(t *testing.T) {
 		{"HTTP", []byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), 1002},
 		{"empty fragments without end", append(frame(0x01, nil), bytes.Repeat(masked(0x00, 0x80), 1000)...), 4003},
 	}
-	reasons := map[int]string{1002: "illegal_frame", 1007: "invalid_utf8", 1009: "message_too_large", 4003: "rate_limited"}
+	reasons := map[int]string{1002: "illegal_frame", 1007: "invalid_utf8", 1009: "message_too_large", 4003: "rate_limited retry_after_ms=5000"}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

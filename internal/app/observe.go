@@ -63,7 +63,7 @@ func newMetrics(cfg *config.Config, info buildinfo.Info) *telemetry.Metrics {
 var wsRefusals = []gateway.Code{
 	gateway.CodeInvalidRequest, gateway.CodeInvalidToken, gateway.CodeTokenExpired,
 	gateway.CodeForbidden, gateway.CodeMethodNotAllowed, gateway.CodeRateLimited, gateway.CodeSetupRequired,
-	gateway.CodeUnavailable, gateway.CodeInternal,
+	gateway.CodeBusy, gateway.CodeUnavailable, gateway.CodeInternal,
 }
 
 func hubMetrics(m *telemetry.Metrics) hub.Metrics {
@@ -107,6 +107,7 @@ func (a *App) observe() {
 		st := a.accounts.Stats()
 		return int64(max(0, st.Devices-st.DevicesNever-a.hub.LiveDevices()))
 	})
+	m.PressureLevel.Follow(func() int64 { return int64(a.hub.Pressure()) })
 	m.ClockState.Follow(func() int64 { return a.clock.State().Level() })
 }
 
@@ -137,6 +138,10 @@ func (a *App) health() httpapi.Health {
 		h.Status = httpapi.HealthDegraded
 	case free < lowDiskBytes:
 		h.Checks["disk"] = "low"
+		h.Status = httpapi.HealthDegraded
+	}
+	h.Checks["pressure"] = a.pressure.text()
+	if a.hub.Pressure() > hub.PressureNone {
 		h.Status = httpapi.HealthDegraded
 	}
 	if !a.tasks.up.Load() {

@@ -208,7 +208,17 @@ func (g *Gateway) Do(method, path, token string, body any, headers ...string) An
 // Try is Do for goroutines of a test, which may not end it.
 func (g *Gateway) Try(method, path, token string, body any, headers ...string) (a Answer, err error) {
 	g.t.Helper()
-	req, err := http.NewRequest(method, g.URL+path, bodyOf(body))
+	a, err = Ask(g.client, method, g.URL+path, token, body, headers...)
+	if err == nil && method != http.MethodHead {
+		checkAnswer(g.t, method+" "+path, a)
+	}
+	return a, err
+}
+
+// Ask is Do for gateways elsewhere, by their whole address. It checks nothing of
+// the answer.
+func Ask(client *http.Client, method, url, token string, body any, headers ...string) (a Answer, err error) {
+	req, err := http.NewRequest(method, url, bodyOf(body))
 	if err != nil {
 		return a, err
 	}
@@ -228,15 +238,13 @@ func (g *Gateway) Try(method, path, token string, body any, headers ...string) (
 			req.Header.Add(headers[i], headers[i+1])
 		}
 	}
-	res, err := g.client.Do(req)
+	res, err := client.Do(req)
 	if err != nil {
 		return a, err
 	}
 	defer func() { _ = res.Body.Close() }()
 	a = Answer{Status: res.StatusCode, Header: res.Header}
-	if a.Body, err = io.ReadAll(res.Body); err == nil && method != http.MethodHead {
-		checkAnswer(g.t, method+" "+path, a)
-	}
+	a.Body, err = io.ReadAll(res.Body)
 	return a, err
 }
 

@@ -22,8 +22,10 @@ const patience = 10 * time.Second
 // Socket is a WebSocket client that does what it is told, legal or not.
 type Socket struct {
 	Conn net.Conn
-	t    testing.TB
-	r    *bufio.Reader
+	// Patience is how long a read waits for a frame.
+	Patience time.Duration
+	t        testing.TB // nil for one of Upgrade
+	r        *bufio.Reader
 }
 
 // Frame is a frame as it came.
@@ -65,14 +67,33 @@ func (g *Gateway) Handshake(query string, lines ...string) (*Socket, Answer) {
 // HandshakeWith is Handshake with bytes right behind it, in the same write.
 func (g *Gateway) HandshakeWith(query string, behind []byte, lines ...string) (*Socket, Answer) {
 	g.t.Helper()
-	host := strings.TrimPrefix(g.URL, "http://")
-	conn, err := net.Dial("tcp", host)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(g.URL, "http://"))
 	if err != nil {
 		g.t.Fatal(err)
 	}
 	g.t.Cleanup(func() { _ = conn.Close() })
+	s, a, err := Upgrade(conn, query, behind, lines...)
+	if err != nil {
+		g.t.Fatalf("handshake: %v", err)
+	}
+	if a.Header.Get("X-Request-ID") == "" {
+		g.t.Errorf("the answer %d to a handshake has no X-Request-ID", a.Status)
+	}
+	if s == nil {
+		checkAnswer(g.t, "GET /ws", a)
+		return nil, a
+	}
+	s.t = g.t
+	return s, a
+}
+
+// Upgrade is HandshakeWith on a connection that is there already, for gateways
+// elsewhere and for goroutines of a test: it returns an error when no answer
+// comes, and checks none. Of the socket, only what returns errors may be used. A
+// connection that does not become a socket is closed.
+func Upgrade(conn net.Conn, query string, behind []byte, lines ...string) (*Socket, Answer, error) {
 	usual := []string{
-		"Host: " + host, "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
+		"Host: " + conn.RemoteAddr().String(), "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
 		"Sec-WebSocket-Key: " + base64.StdEncoding.EncodeToString(random(16)),
 	}
 	request := "GET /ws" + query + " HTTP/1.1\r\n"
@@ -91,30 +112,28 @@ func (g *Gateway) HandshakeWith(query string, behind []byte, lines ...string) (*
 			request += l + "\r\n"
 		}
 	}
-	s := &Socket{Conn: conn, t: g.t, r: bufio.NewReader(conn)}
+	s := &Socket{Conn: conn, Patience: patience, r: bufio.NewReader(conn)}
 	s.Raw(append([]byte(request+"\r\n"), behind...))
-	return s.answer()
+	a, err := s.answer()
+	if err != nil || a.Status != http.StatusSwitchingProtocols {
+		_ = conn.Close()
+		return nil, a, err
+	}
+	return s, a, nil
 }
 
-func (s *Socket) answer() (*Socket, Answer) {
-	s.t.Helper()
+func (s *Socket) answer() (Answer, error) {
 	_ = s.Conn.SetReadDeadline(time.Now().Add(patience))
 	res, err := http.ReadResponse(s.r, nil)
 	if err != nil {
-		s.t.Fatalf("handshake: %v", err)
+		return Answer{}, err
 	}
 	a := Answer{Status: res.StatusCode, Header: res.Header}
-	if a.Header.Get("X-Request-ID") == "" {
-		s.t.Errorf("the answer %d to a handshake has no X-Request-ID", a.Status)
+	if res.StatusCode != http.StatusSwitchingProtocols {
+		a.Body, _ = io.ReadAll(res.Body)
+		_ = res.Body.Close()
 	}
-	if res.StatusCode == http.StatusSwitchingProtocols {
-		return s, a
-	}
-	a.Body, _ = io.ReadAll(res.Body)
-	_ = res.Body.Close()
-	_ = s.Conn.Close()
-	checkAnswer(s.t, "GET /ws", a)
-	return nil, a
+	return a, nil
 }
 
 // Raw sends bytes as they are. Errors are left to the next read: a gateway that
@@ -171,7 +190,7 @@ func (s *Socket) Read() (Frame, error) {
 // ReadFrame returns the next frame of any kind; the end without a close frame is
 // a *CloseError with 1006.
 func (s *Socket) ReadFrame() (Frame, error) {
-	_ = s.Conn.SetReadDeadline(time.Now().Add(patience))
+	_ = s.Conn.SetReadDeadline(time.Now().Add(s.Patience))
 	var h [2]byte
 	if err := s.fill(h[:]); err != nil {
 		return Frame{}, err

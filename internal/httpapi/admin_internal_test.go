@@ -13,9 +13,10 @@ import (
 func TestOrderOfChecks(t *testing.T) {
 	p := &people{setUp: true}
 	a, _, _ := serve(p)
-	for _, rt := range a.adminRoutes() {
+	routes := append(a.adminRoutes(), route{path: "/rooms/{id}", methods: do{"PUT": nil, "DELETE": nil}})
+	for _, rt := range routes {
 		for method := range rt.methods {
-			path := strings.ReplaceAll(rt.path, "{name}", ".nobody")
+			path := strings.NewReplacer("{name}", ".nobody", "{id}", ".nobody").Replace(rt.path)
 			for token, status := range map[string]int{"": 401, "nonsense": 401, memberToken: 403} {
 				w := ask(a, method, path+"?nonsense=1", token, `{"nonsense":1}`)
 				if w.Code != status {
@@ -29,7 +30,11 @@ func TestOrderOfChecks(t *testing.T) {
 			if path == rt.path {
 				continue
 			}
-			if w := ask(a, method, path, adminToken, `{"nonsense":1}`); w.Code != http.StatusNotFound {
+			status, what := http.StatusNotFound, "there is no"
+			if rt.path == "/rooms/{id}" { // a room need not be there
+				status, what = http.StatusBadRequest, "a room id has"
+			}
+			if w := ask(a, method, path, adminToken, `{"nonsense":1}`); w.Code != status || !strings.Contains(w.Body.String(), what) {
 				t.Errorf("%s %s: %d %s", method, path, w.Code, w.Body)
 			}
 		}
@@ -176,6 +181,7 @@ func TestRefusedChangesAreErrors(t *testing.T) {
 		{"POST", "/users", adminToken, `{"username":"bob","password":"p"}`},
 		{"PATCH", "/users/bob", adminToken, `{"disabled":true}`},
 		{"DELETE", "/users/bob", adminToken, ``},
+		{"DELETE", "/connections/c-2", adminToken, ``},
 		{"POST", "/users/bob/unlock", adminToken, ``},
 		{"POST", "/users/bob/password-reset", adminToken, ``},
 		{"POST", "/devices", adminToken, `{"name":"pump"}`},

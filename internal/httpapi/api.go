@@ -36,12 +36,16 @@ type Rooms interface {
 	Rooms(p gateway.Principal) ([]hub.RoomInfo, error)
 	Page(p gateway.Principal, id gateway.RoomID, q gateway.HistoryQuery) (gateway.HistoryPage, error)
 	Publish(ctx context.Context, p gateway.Principal, id gateway.RoomID, mid gateway.MessageID, payload gateway.Payload) (hub.Receipt, error)
+	Presence(p gateway.Principal, id gateway.RoomID) ([]hub.PresentUser, error)
+	Configure(ctx context.Context, id gateway.RoomID, change func(*gateway.RoomSettings) error) (hub.RoomInfo, error)
+	Delete(ctx context.Context, id gateway.RoomID) error
 }
 
 // Options are an API's fixed parts. All are required unless they say otherwise.
 type Options struct {
-	Accounts Accounts
-	Rooms    Rooms
+	Accounts    Accounts
+	Rooms       Rooms
+	Connections Connections
 	// WebSocket serves GET /ws. SocketRefused is told of requests for it that
 	// are refused before it is asked.
 	WebSocket     http.Handler

@@ -8,11 +8,13 @@ import (
 	"edgegw/internal/gateway"
 )
 
-// AuditLog tells what happened.
+// AuditLog keeps what happened.
 type AuditLog interface {
 	// Audit returns up to limit events in the order of their seq: the oldest
 	// above after, or the newest of all when after is nil.
 	Audit(ctx context.Context, after *uint64, limit int) ([]gateway.AuditEvent, error)
+	// Note writes down what is decided here; it is durable when Note returns.
+	Note(ctx context.Context, event gateway.Event, subject, reason string) error
 }
 
 type eventJSON struct {

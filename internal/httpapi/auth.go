@@ -57,11 +57,18 @@ func (a *API) bearer(answer func(http.ResponseWriter, *http.Request, accounts.Id
 // admin lets in administrators.
 func (a *API) admin(answer handler) handler {
 	return a.bearer(func(w http.ResponseWriter, r *http.Request, id accounts.Identity) error {
-		if id.Principal.Role != gateway.RoleAdmin {
-			return gateway.Errorf(gateway.CodeForbidden, "only administrators may do this")
+		if err := mustBeAdmin(id); err != nil {
+			return err
 		}
 		return answer(w, r)
 	})
+}
+
+func mustBeAdmin(id accounts.Identity) error {
+	if id.Principal.Role != gateway.RoleAdmin {
+		return gateway.Errorf(gateway.CodeForbidden, "only administrators may do this")
+	}
+	return nil
 }
 
 func actedBy(r *http.Request, id accounts.Identity) *http.Request {

@@ -13,6 +13,7 @@ import (
 	"edgegw/internal/accounts"
 	"edgegw/internal/gateway"
 	"edgegw/internal/hub"
+	"edgegw/internal/wire"
 )
 
 // What people knows.
@@ -193,8 +194,13 @@ func (p *people) Audit(ctx context.Context, after *uint64, limit int) ([]gateway
 	}, p.did(ctx, "audit from %s, %d", from, limit)
 }
 
-// chambers are rooms that have whatever is asked for.
-type chambers struct{}
+func (p *people) Note(ctx context.Context, event gateway.Event, subject, reason string) error {
+	return p.did(ctx, "note %s %s %q", event, subject, reason)
+}
+
+// chambers are rooms that have whatever is asked for. Changes fail as those of
+// the people do.
+type chambers struct{ people *people }
 
 func (chambers) Room(_ gateway.Principal, id gateway.RoomID) (hub.RoomInfo, error) {
 	return hub.RoomInfo{
@@ -218,8 +224,43 @@ func (chambers) Page(gateway.Principal, gateway.RoomID, gateway.HistoryQuery) (g
 	}, nil
 }
 
-func (chambers) Publish(_ context.Context, _ gateway.Principal, id gateway.RoomID, mid gateway.MessageID, _ gateway.Payload) (hub.Receipt, error) {
-	return hub.Receipt{Room: id, Seq: 8, TS: 5, ID: mid, Durability: gateway.DurabilityQueued}, nil
+func (c chambers) Publish(_ context.Context, _ gateway.Principal, id gateway.RoomID, mid gateway.MessageID, _ gateway.Payload) (hub.Receipt, error) {
+	return hub.Receipt{Room: id, Seq: 8, TS: 5, ID: mid, Durability: gateway.DurabilityQueued}, c.people.fail
+}
+
+func (chambers) Presence(_ gateway.Principal, id gateway.RoomID) ([]hub.PresentUser, error) {
+	if id == "plant.empty" {
+		return nil, nil
+	}
+	return []hub.PresentUser{{User: "ann", Since: 5, Connections: 2}, {User: "pump", Since: 6}}, nil
+}
+
+func (c chambers) Configure(_ context.Context, id gateway.RoomID, change func(*gateway.RoomSettings) error) (hub.RoomInfo, error) {
+	info, _ := c.Room(gateway.Principal{}, id)
+	if err := change(&info.Settings); err != nil {
+		return info, err
+	}
+	return info, c.people.fail
+}
+
+func (c chambers) Delete(ctx context.Context, id gateway.RoomID) error {
+	return c.people.did(ctx, "delete the room %s", id)
+}
+
+// lines are two live connections that note when one is cut.
+type lines struct{ people *people }
+
+func (lines) Connections() []hub.ConnectionInfo {
+	return []hub.ConnectionInfo{
+		{ID: string(session2), User: "ann", Kind: gateway.KindUser, Format: wire.FormatJSON, Room: "lobby", IP: "192.0.2.1", Since: 1, LastSeen: 2,
+			RTT: 1234567 * time.Nanosecond, QueueBytes: 300, QueueLen: 1, Subscriptions: 2},
+		{ID: "c-2", User: "pump", Kind: gateway.KindDevice, Format: wire.FormatRaw, Room: "plant.1", IP: "192.0.2.2", Since: 1, LastSeen: 1},
+	}
+}
+
+func (l lines) Cut(id string) bool {
+	l.people.calls = append(l.people.calls, "cut "+id)
+	return true
 }
 
 // list tells no grants from none given.

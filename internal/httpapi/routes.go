@@ -44,6 +44,8 @@ func (a *API) adminRoutes() []route {
 			"GET": a.admin(a.getDevice), "PATCH": a.admin(a.patchDevice), "DELETE": a.admin(a.deleteDevice),
 		}},
 		{path: "/devices/{name}/rotate-key", class: classAdmin, methods: do{"POST": a.admin(a.rotateDeviceKey)}},
+		{path: "/connections", class: classAdmin, methods: do{"GET": a.admin(a.listConnections)}},
+		{path: "/connections/{id}", class: classAdmin, methods: do{"DELETE": a.admin(a.cutConnection)}},
 		{path: "/audit", class: classAdmin, methods: do{"GET": a.admin(a.listAudit)}},
 	}
 }
@@ -51,8 +53,11 @@ func (a *API) adminRoutes() []route {
 func (a *API) roomRoutes() []route {
 	return []route{
 		{path: "/rooms", class: classRooms, methods: do{"GET": a.listRooms}},
-		{path: "/rooms/{id}", class: classRooms, methods: do{"GET": a.getRoom}},
+		{path: "/rooms/{id}", class: classRooms, methods: do{
+			"GET": a.getRoom, "PUT": a.bearer(a.putRoom), "DELETE": a.bearer(a.deleteRoom),
+		}},
 		{path: "/rooms/{id}/messages", class: classRooms, methods: do{"GET": a.getMessages, "POST": a.postMessage}},
+		{path: "/rooms/{id}/presence", class: classRooms, methods: do{"GET": a.getPresence}},
 		{path: "/ws", class: classSocket, methods: do{"GET": a.webSocket}},
 	}
 }

@@ -66,10 +66,12 @@ func (h *Hub) reserve(s *Session) error {
 	over := func(have, limit int) bool { return limit > 0 && have >= limit }
 	switch {
 	case h.closing:
-		return h.stoppingError()
+		err := h.stoppingError()
+		err.RetryAfter = h.slot()
+		return err
 	case over(h.admitted, l.Connections):
 		err := gateway.Errorf(gateway.CodeUnavailable, "the gateway has as many connections as it may (max_connections)")
-		err.RetryAfter = h.retrySlot(h.admitted)
+		err.RetryAfter = h.gate.slot(h.opts.Clock.Now(), fullSlot)
 		return err
 	case over(h.perIP[s.ip], l.ConnectionsPerIP):
 		return tooMany("this address")

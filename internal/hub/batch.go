@@ -30,7 +30,10 @@ type batch struct {
 	to []*subscription
 	// refs counts the flusher and every queue that holds the bytes.
 	refs atomic.Int32
-	pool *sync.Pool
+	// waiting is where the bytes are counted while they wait for a socket,
+	// else nil.
+	waiting *atomic.Int64
+	pool    *sync.Pool
 }
 
 func (h *Hub) newBatch(first gateway.Seq, to []*subscription) *batch {
@@ -45,6 +48,13 @@ func (h *Hub) newBatch(first gateway.Seq, to []*subscription) *batch {
 
 func (b *batch) retain() { b.refs.Add(1) }
 
+// countWaiting counts the bytes until they are released. It is for the one who
+// has made the batch, and still holds it.
+func (b *batch) countWaiting(sum *atomic.Int64) {
+	b.waiting = sum
+	sum.Add(int64(b.size()))
+}
+
 func (b *batch) messages() int { return int(b.last-b.first) + 1 }
 
 func (b *batch) size() int { return len(b.json) + len(b.raw) }
@@ -52,6 +62,10 @@ func (b *batch) size() int { return len(b.json) + len(b.raw) }
 func (b *batch) release() {
 	if b.refs.Add(-1) > 0 {
 		return
+	}
+	if b.waiting != nil {
+		b.waiting.Add(-int64(b.size()))
+		b.waiting = nil
 	}
 	if cap(b.json) > maxReusedBytes || cap(b.raw) > maxReusedBytes {
 		return

@@ -56,9 +56,21 @@ func (s *Session) abortLocked(code wire.CloseCode, reason DropReason) {
 	}
 	if clean {
 		// A few bytes that do not fit now would not fit later either.
-		_, _ = s.socket.WriteNow(wire.AppendClose(nil, code, 0))
+		_, _ = s.socket.WriteNow(wire.AppendClose(nil, code, s.hub.retryAfter(code)))
 	}
 	s.socket.Shutdown()
+}
+
+// retryAfter is when one client should return that is closed with the code; 0
+// leaves it to the client.
+func (h *Hub) retryAfter(code wire.CloseCode) time.Duration {
+	switch code {
+	case wire.CloseRestart, wire.CloseGoingAway:
+		return h.slot()
+	case wire.CloseRateLimited:
+		return ratePause
+	}
+	return 0
 }
 
 // giveUpLocked closes a session that reads too slowly. Everything that waits is

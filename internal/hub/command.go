@@ -68,30 +68,3 @@ func (s *Session) finish(c wire.Command, err error) {
 	}
 	s.send(wire.AppendError(nil, e, c.Room, c.ID))
 }
-
-// allow applies the rate of data frames a second. What is over it is refused
-// with an error and lost; the frame guard closes the socket of a peer that goes
-// on regardless.
-func (s *Session) allow() bool {
-	s.mu.Lock()
-	s.reapLocked()
-	closing := s.closing
-	s.mu.Unlock()
-	if closing {
-		return false
-	}
-	if s.limiter == nil {
-		return true
-	}
-	now := s.hub.opts.Clock.Now()
-	if s.limiter.AllowN(now, 1) {
-		return true
-	}
-	s.hub.opts.Metrics.Dropped(DropRateLimited, 1)
-	err := gateway.Errorf(gateway.CodeRateLimited, "more than %d frames a second; send fewer", s.hub.opts.Limits.MessageRate)
-	r := s.limiter.ReserveN(now, 1)
-	err.RetryAfter = r.DelayFrom(now)
-	r.CancelAt(now)
-	s.finish(wire.Command{}, err)
-	return false
-}

@@ -24,14 +24,14 @@ type ephemeral struct {
 }
 
 // whisperLocked puts a frame that nobody keeps behind what waits to be written.
-// It reports false when the room has no deliveries left for it, or too much
-// waits, and true when nobody is there to be told.
+// It reports false when the room has no deliveries left for it, too much waits or
+// the gateway is pressed, and true when nobody is there to be told.
 func (r *room) whisperLocked(cause gateway.AccountName, frame func(dst []byte) []byte) bool {
 	listeners := len(r.subs) - r.raws
 	if listeners == 0 || r.crowd.aloneIs(cause) {
 		return true
 	}
-	if r.pendingBytes >= maxEphemeralBytes || !r.crowd.spend(r.hub, listeners) {
+	if r.hub.Pressure() >= PressureEphemeral || r.pendingBytes >= maxEphemeralBytes || !r.crowd.spend(r.hub, listeners) {
 		return false
 	}
 	b := r.ephemeralBatchLocked()

@@ -121,6 +121,12 @@ type Hub struct {
 	ticks  atomic.Uint32
 	nextID atomic.Uint64
 
+	gate  gate
+	pages pages
+	// pressure is a Pressure; waiting is what WaitingBytes returns.
+	pressure atomic.Int32
+	waiting  atomic.Int64
+
 	// changes lets one room be changed at a time.
 	changes sync.Mutex
 
@@ -166,6 +172,7 @@ func New(opts Options) *Hub {
 		changing: make(map[gateway.RoomID]chan struct{}),
 	}
 	h.tickEvery = min(time.Second, opts.Limits.PingInterval/4)
+	h.SetPressure(PressureNone)
 	return h
 }
 
@@ -223,8 +230,8 @@ const settleTimeout = 2 * time.Second
 
 // Shutdown refuses new sessions and messages, sends what was announced and the
 // acks of what is being committed, closes the sessions with 1012, and returns
-// when all have ended or ctx is done. The times at which clients are told to
-// come back are spread, so that they do not all come at once.
+// when all have ended or ctx is done. Each client is told a time of its own to
+// come back, as far apart as the gateway can serve them.
 func (h *Hub) Shutdown(ctx context.Context) {
 	h.stopping.Store(true)
 	h.mu.Lock()
@@ -237,7 +244,7 @@ func (h *Hub) Shutdown(ctx context.Context) {
 	h.settle(ctx)
 	sessions := h.all()
 	for _, s := range sessions {
-		s.closeAfterQueue(wire.CloseRestart, h.retrySlot(len(sessions)))
+		s.closeAfterQueue(wire.CloseRestart, h.slot())
 	}
 	select {
 	case <-h.drained:
@@ -249,9 +256,9 @@ func (h *Hub) Shutdown(ctx context.Context) {
 	}
 }
 
-func (h *Hub) stoppingError() error {
+func (h *Hub) stoppingError() *gateway.Error {
 	err := gateway.Errorf(gateway.CodeUnavailable, "the gateway is stopping; try again shortly")
-	err.RetryAfter = h.retrySlot(1)
+	err.RetryAfter = time.Second
 	return err
 }
 
@@ -300,11 +307,4 @@ func (h *Hub) drainedLocked() {
 	default:
 		close(h.drained)
 	}
-}
-
-// retrySlot picks when one of n clients should return: within a second, and
-// later the more of them there are, at most 20 s.
-func (h *Hub) retrySlot(n int) time.Duration {
-	spread := min(20*time.Second, time.Second+time.Duration(n)*5*time.Millisecond)
-	return 200*time.Millisecond + rand.N(spread) // #nosec G404 -- jitter, no secret
 }

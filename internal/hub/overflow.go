@@ -11,7 +11,7 @@ import (
 // the queue fits again. It reports false when there is nothing left to drop and
 // the socket has to be closed.
 func (s *Session) makeRoomLocked() bool {
-	limit := s.hub.opts.Limits.QueueBytes
+	limit := s.hub.queueBytes()
 	for i := 0; i < len(s.queue) && s.queuedBytes > limit; i++ {
 		c := &s.queue[i]
 		if c.droppable() && c.sub.room.settings.Load().Overflow == gateway.OverflowDropOldest {
@@ -20,6 +20,16 @@ func (s *Session) makeRoomLocked() bool {
 	}
 	s.compactLocked()
 	return s.queuedBytes <= limit
+}
+
+// trim has the overflow policies look at a queue that was not too long when it
+// was filled, and may be now.
+func (s *Session) trim() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closing && len(s.queue) > 1 && s.queuedBytes > s.hub.queueBytes() && !s.makeRoomLocked() {
+		s.giveUpLocked()
+	}
 }
 
 // keepLatestLocked leaves only the newest message of the last chunk's room.

@@ -150,7 +150,7 @@ func (s *Session) queueLocked(c chunk) {
 	if c.carries() && !c.replayed && c.sub.room.settings.Load().Overflow == gateway.OverflowKeepLatest {
 		s.keepLatestLocked()
 	}
-	if len(s.queue) > 1 && s.queuedBytes > s.hub.opts.Limits.QueueBytes && !s.makeRoomLocked() {
+	if len(s.queue) > 1 && s.queuedBytes > s.hub.queueBytes() && !s.makeRoomLocked() {
 		s.giveUpLocked()
 	}
 	if !s.writing {

@@ -26,6 +26,8 @@ const (
 const (
 	reasonPurged  = "purged"  // retention took them before their turn
 	reasonDamaged = "damaged" // the store found them unreadable
+	// reasonPressure: they are kept, and too many for now.
+	reasonPressure = "pressure"
 )
 
 // replay is a subscription's way from what its client has to the live stream. It
@@ -40,6 +42,7 @@ type replay struct {
 	// closing in: the page up to upTo is the last, and what is announced
 	// behind it is held.
 	joining  bool
+	paging   bool // has one of the hub's turns
 	upTo     gateway.Seq
 	held     []*batch
 	heldCost int
@@ -83,6 +86,7 @@ func (s *Session) replayLoop(sub *subscription) {
 		if !more {
 			return
 		}
+		s.takePage(sub.replay)
 		page, err := sub.room.history.Page(sub.room.id, q)
 		if err != nil {
 			s.hub.logError(s, err)
@@ -91,6 +95,28 @@ func (s *Session) replayLoop(sub *subscription) {
 			s.bring(sub, &page, q)
 			limit = pageLimit(page.Messages, limit)
 		}
+		s.givePage(sub.replay)
+	}
+}
+
+// takePage waits for one of the turns that all replays of the hub share.
+func (s *Session) takePage(rp *replay) {
+	s.hub.pages.take()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rp.paging = true
+}
+
+func (s *Session) givePage(rp *replay) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.givePageLocked(rp)
+}
+
+func (s *Session) givePageLocked(rp *replay) {
+	if rp.paging {
+		rp.paging = false
+		s.hub.pages.give()
 	}
 }
 
@@ -106,7 +132,7 @@ func (s *Session) nextPage(sub *subscription, limit int) (q gateway.HistoryQuery
 			all.changed.Wait()
 		case rp.joining && sub.seq < rp.upTo:
 			return s.pageLocked(sub, rp.upTo, limit), true
-		case rp.joining && s.queuedBytes > 0 && s.queuedBytes+rp.heldCost > s.hub.opts.Limits.QueueBytes:
+		case rp.joining && s.queuedBytes > 0 && s.queuedBytes+rp.heldCost > s.hub.queueBytes():
 			all.changed.Wait() // the live stream is not begun with an overflow
 		case rp.joining:
 			s.goLiveLocked(sub)
@@ -126,7 +152,7 @@ func (s *Session) nextPage(sub *subscription, limit int) (q gateway.HistoryQuery
 func (s *Session) overLocked(sub *subscription) bool { return s.closing || !sub.active }
 
 // replayBytes is how much may wait when a replay adds to it.
-func (s *Session) replayBytes() int { return min(maxBatchBytes, s.hub.opts.Limits.QueueBytes/4) }
+func (s *Session) replayBytes() int { return min(maxBatchBytes, s.hub.queueBytes()/4) }
 
 func (s *Session) pageLocked(sub *subscription, upTo gateway.Seq, limit int) gateway.HistoryQuery {
 	s.replays.turn = sub
@@ -153,7 +179,7 @@ func (s *Session) holdLocked(sub *subscription, b *batch) {
 		return // the replay comes to it
 	}
 	cost := len(b.json) + chunkBytes
-	if len(rp.held) > 0 && rp.heldCost+cost > s.hub.opts.Limits.QueueBytes/2 {
+	if len(rp.held) > 0 && rp.heldCost+cost > s.hub.queueBytes()/2 {
 		rp.letGo()
 		s.wakeReplaysLocked()
 		return
@@ -241,6 +267,7 @@ func (s *Session) pauseReplay(sub *subscription) {
 	if s.overLocked(sub) {
 		return
 	}
+	s.givePageLocked(sub.replay)
 	timer := time.AfterFunc(invisibleWait, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -258,6 +285,7 @@ func (s *Session) bringBatch(sub *subscription, b *batch) bool {
 	defer s.mu.Unlock()
 	cost := len(b.json) + chunkBytes
 	for !s.overLocked(sub) && s.queuedBytes > 0 && s.queuedBytes+cost > 2*s.replayBytes() {
+		s.givePageLocked(sub.replay) // nobody else waits for this client
 		s.replays.changed.Wait()
 	}
 	if s.overLocked(sub) {
@@ -272,6 +300,7 @@ func (s *Session) bringBatch(sub *subscription, b *batch) bool {
 		s.hub.opts.Metrics.Delivered.Add(int64(b.messages()))
 		return true
 	}
+	b.countWaiting(&s.hub.waiting)
 	b.retain()
 	s.queueLocked(chunk{
 		bytes: b.json[n:], batch: b, sub: sub,

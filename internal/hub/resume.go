@@ -1,64 +1,89 @@
 package hub
 
 import (
+	"math"
+
 	"edgegw/internal/gateway"
 	"edgegw/internal/wire"
 )
+
+// resumption is what follows for someone who comes back.
+type resumption struct {
+	answer wire.Subscribed
+	// What is above from follows; up to answer.Seq it comes from the history.
+	from gateway.Seq
+	// skipped is the first of the messages before from that are kept and not
+	// brought, or 0 where there are none.
+	skipped gateway.Seq
+}
 
 // enter gives the subscription its place among the subscribers and its position
 // in the room, both in one critical section: what the answer says of the head
 // holds for exactly the messages that follow it. A position before the answer's
 // seq asks for a replay. It returns errGone when the room begins anew.
-func (r *room) enter(sub *subscription, resume wire.Resume) (wire.Subscribed, error) {
+func (r *room) enter(sub *subscription, resume wire.Resume) (resumption, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.gone {
-		return wire.Subscribed{}, errGone
+		return resumption{}, errGone
 	}
-	answer, from, err := r.resumeLocked(resume)
+	follows, err := r.resumeLocked(resume)
 	if err != nil {
-		return wire.Subscribed{}, err
+		return resumption{}, err
 	}
-	sub.seq, sub.since = from, from
+	sub.seq, sub.since = follows.from, follows.from
 	r.addLocked(sub)
-	return answer, nil
+	return follows, nil
 }
 
-// resumeLocked decides what follows for someone who comes with resume: the
-// messages above from, of which those up to answer.Seq come from the history.
-func (r *room) resumeLocked(resume wire.Resume) (answer wire.Subscribed, from gateway.Seq, err error) {
-	answer = wire.Subscribed{Room: r.id, Epoch: r.head.Epoch, Seq: r.announced}
-	from = r.announced
+// resumeLocked decides what follows for someone who comes with resume.
+func (r *room) resumeLocked(resume wire.Resume) (f resumption, err error) {
+	f.answer = wire.Subscribed{Room: r.id, Epoch: r.head.Epoch, Seq: r.announced}
+	f.from = r.announced
 	if !resume.HasAfter && !resume.Latest {
-		return answer, from, nil
+		return f, nil
 	}
 	oldest, err := r.oldestLocked()
 	if err != nil {
-		return answer, from, err
+		return f, err
 	}
+	longest := r.hub.longestReplay()
 	if resume.HasAfter {
-		answer.From = oldest
+		f.answer.From = oldest
 		end, known, err := r.endLocked(resume.Epoch)
 		if err != nil {
-			return answer, from, err
+			return f, err
 		}
 		switch {
 		case resume.Epoch == "":
-			answer.HasReplay = true
-		case known && resume.After <= end && resume.After+1 >= oldest:
-			answer.HasReplay, answer.Recovery = true, wire.Recovered
+			f.answer.HasReplay = true
+		case known && resume.After <= end && resume.After+1 >= oldest && r.announced-resume.After <= longest:
+			f.answer.HasReplay, f.answer.Recovery = true, wire.Recovered
 		default:
-			answer.Recovery = wire.NotRecovered
+			f.answer.Recovery = wire.NotRecovered
 		}
 	}
 	switch {
-	case answer.HasReplay:
-		from = min(max(resume.After, oldest-1), r.announced)
-		answer.Replay = uint64(r.announced - from)
+	case f.answer.HasReplay:
+		f.from = min(max(resume.After, oldest-1), r.announced)
+		if r.announced-f.from > longest { // only of who comes without an epoch
+			f.skipped = f.from + 1
+			f.from = r.announced - longest
+		}
+		f.answer.Replay = uint64(r.announced - f.from)
 	case resume.Latest && oldest <= r.announced:
-		from = r.announced - 1
+		f.from = r.announced - 1
 	}
-	return answer, from, nil
+	return f, nil
+}
+
+// longestReplay is how many messages a client may be brought that comes back
+// now.
+func (h *Hub) longestReplay() gateway.Seq {
+	if h.Pressure() >= PressureReplays {
+		return pressedReplay
+	}
+	return math.MaxUint64
 }
 
 // oldestLocked returns the oldest announced message that is kept, or one more
@@ -95,32 +120,33 @@ func (r *room) endLocked(epoch gateway.Epoch) (end gateway.Seq, known bool, err 
 // had. As long as nothing was sent, the position can be moved back to what is
 // asked for: then from is before it, and a replay has to start there. Later that
 // would change the order of messages, and what is older is not sent any more.
-func (r *room) again(sub *subscription, resume wire.Resume) (answer wire.Subscribed, from gateway.Seq, err error) {
+func (r *room) again(sub *subscription, resume wire.Resume) (resumption, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.gone {
 		resume = wire.Resume{} // the end of this subscription is on its way
 	}
-	answer, from, err = r.resumeLocked(resume)
+	f, err := r.resumeLocked(resume)
 	if err != nil {
-		return answer, sub.seq, err
+		return f, err
 	}
 	untouched := sub.seq == sub.since && sub.replay == nil
-	if from < sub.since && untouched {
-		return answer, from, nil
+	if f.from < sub.since && untouched {
+		return f, nil
 	}
-	answer.Seq, answer.Replay = sub.seq, 0
+	f.from, f.skipped = sub.seq, 0
+	f.answer.Seq, f.answer.Replay = sub.seq, 0
 	if resume.Epoch != "" {
 		end, known, err := r.endLocked(resume.Epoch)
 		if err != nil {
-			return answer, sub.seq, err
+			return f, err
 		}
 		// What was sent here is not missing, purged since or not.
-		answer.HasReplay = known && sub.since <= resume.After && resume.After <= end
-		answer.Recovery = wire.NotRecovered
-		if answer.HasReplay {
-			answer.Recovery = wire.Recovered
+		f.answer.HasReplay = known && sub.since <= resume.After && resume.After <= end
+		f.answer.Recovery = wire.NotRecovered
+		if f.answer.HasReplay {
+			f.answer.Recovery = wire.Recovered
 		}
 	}
-	return answer, sub.seq, nil
+	return f, nil
 }

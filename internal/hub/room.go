@@ -194,6 +194,9 @@ func (r *room) flushLoop() {
 			delivered += sub.session.deliver(sub, b)
 		}
 		r.hub.opts.Metrics.Delivered.Add(int64(delivered))
+		if b.refs.Load() > 1 {
+			b.countWaiting(&r.hub.waiting)
+		}
 		b.release()
 	}
 }

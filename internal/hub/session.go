@@ -71,6 +71,7 @@ type Session struct {
 
 	// Owned by the reader.
 	limiter *rate.Limiter // nil without a limit
+	excess  *excess       // nil as long as the limit was kept
 	resume  *wire.Resume  // for Start; nil when nothing is resumed
 
 	// Guarded by mu; but the list of subs is changed by the reader only, which
@@ -98,11 +99,7 @@ func (s *Session) Start(socket Socket) error {
 	early, code := s.closing, s.closeCode
 	s.mu.Unlock()
 	if early { // it was closed between Admit and Start
-		var retryAfter time.Duration
-		if code == wire.CloseRestart {
-			retryAfter = s.hub.retrySlot(1)
-		}
-		_, _ = socket.WriteNow(wire.AppendClose(nil, code, retryAfter))
+		_, _ = socket.WriteNow(wire.AppendClose(nil, code, s.hub.retryAfter(code)))
 		socket.Shutdown()
 		return gateway.Errorf(gateway.CodeUnavailable, "the connection was closed before it began")
 	}

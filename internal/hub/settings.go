@@ -158,7 +158,7 @@ func (r *room) followers() []*subscription {
 func (r *room) restart() {
 	subs := r.followers()
 	for _, sub := range subs {
-		sub.session.closeAfterQueue(wire.CloseRestart, r.hub.retrySlot(len(subs)))
+		sub.session.closeAfterQueue(wire.CloseRestart, r.hub.slot())
 	}
 }
 
@@ -167,7 +167,7 @@ func (r *room) dissolve() {
 	subs := r.followers()
 	for _, sub := range subs {
 		if sub.session.raw {
-			sub.session.closeAfterQueue(wire.CloseRestart, r.hub.retrySlot(len(subs)))
+			sub.session.closeAfterQueue(wire.CloseRestart, r.hub.slot())
 		} else {
 			sub.session.expel(sub, reasonDeleted)
 		}

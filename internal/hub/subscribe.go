@@ -91,7 +91,7 @@ func (s *Session) join(r *room, resume wire.Resume) error {
 		return err
 	}
 	sub := &subscription{session: s, room: r, active: true}
-	answer, err := r.enter(sub, resume)
+	follows, err := r.enter(sub, resume)
 	if err != nil {
 		return err
 	}
@@ -99,12 +99,20 @@ func (s *Session) join(r *room, resume wire.Resume) error {
 	r.arrive(s.user())
 	s.subs = append(s.subs, sub)
 	if !s.raw {
-		s.sendLocked(wire.AppendSubscribed(nil, answer))
+		s.answerLocked(sub, &follows)
 	}
-	if sub.seq < answer.Seq {
+	if sub.seq < follows.answer.Seq {
 		s.startReplayLocked(sub)
 	}
 	return nil
+}
+
+// answerLocked says what follows, and what of it is left out.
+func (s *Session) answerLocked(sub *subscription, f *resumption) {
+	s.sendAboutLocked(sub, wire.AppendSubscribed(nil, f.answer))
+	if f.skipped > 0 {
+		s.sendAboutLocked(sub, wire.AppendGap(nil, sub.room.id, f.skipped, f.from, reasonPressure))
+	}
 }
 
 // answerAgain answers who is in the room already, and reports false to others.
@@ -116,13 +124,13 @@ func (s *Session) answerAgain(id gateway.RoomID, resume wire.Resume) (done bool,
 	if sub == nil {
 		return false, nil
 	}
-	answer, from, err := sub.room.again(sub, resume)
+	follows, err := sub.room.again(sub, resume)
 	if err != nil {
 		return true, err
 	}
-	s.sendAboutLocked(sub, wire.AppendSubscribed(nil, answer))
-	if from < sub.seq {
-		sub.seq, sub.since = from, from
+	s.answerLocked(sub, &follows)
+	if follows.from < sub.seq {
+		sub.seq, sub.since = follows.from, follows.from
 		s.startReplayLocked(sub)
 	}
 	return true, nil

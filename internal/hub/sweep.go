@@ -42,6 +42,7 @@ func (h *Hub) sweep(tick uint32) {
 	every := h.ticksIn(h.opts.Limits.PingInterval)
 	silent := h.ticksIn(h.opts.Limits.PingInterval + gateway.IdleGrace)
 	now := h.opts.Clock.Now()
+	pressed := h.Pressure() >= PressureConnections
 	for _, s := range h.all() {
 		switch {
 		case -s.expiresIn(now) > tokenGrace:
@@ -53,6 +54,9 @@ func (h *Hub) sweep(tick uint32) {
 		}
 		if s.expiresIn(now) <= tokenWarning {
 			s.warn(now)
+		}
+		if pressed {
+			s.trim()
 		}
 	}
 	h.tendRooms(tick, now)

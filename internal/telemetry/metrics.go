@@ -67,6 +67,8 @@ type Metrics struct {
 	DiskFree       *Gauge
 	EpochResets    *Counter
 
+	// PressureLevel is 0 to 3, see hub.Pressure.
+	PressureLevel *Gauge
 	// ClockState is 0, 1 or 2 for the clock states none, floor and synced.
 	ClockState *Gauge
 
@@ -84,6 +86,8 @@ func New(o Options) *Metrics {
 	m.addAuth(o)
 	m.addStore(o)
 	m.addHTTP(o)
+	m.PressureLevel = m.registry.gauge("pressure_level",
+		"What is shed: 0 nothing, 1 typing and presence, 2 also long replays, 3 also new connections.")
 	m.ClockState = m.registry.gauge("clock_state",
 		"Trust in the time: 0 none, 1 floor (not before the last run), 2 synced.")
 	build := m.registry.add("build_info", "gauge", "Always 1; the labels name the running program and its site.")

@@ -230,12 +230,17 @@ func (c *conn) SetDeadline(t time.Time) error {
 }
 
 // linger reads and forgets what the peer still sends, until it has closed or
-// its time is up, and closes the socket.
+// its time is up, and closes the socket. Who has sent a close frame gets what
+// waits for it and the answer behind that: then it is the session that ends the
+// stream, when its writer is through or has waited too long.
 func (c *conn) linger() {
-	c.Shutdown()
+	if !c.guard.closed() {
+		c.Shutdown()
+	}
 	if c.readErr == nil || errors.Is(c.readErr, errEnding) {
 		_, _ = io.Copy(io.Discard, c.TCPConn)
 	}
+	c.Shutdown()
 	_ = c.TCPConn.Close()
 }
 

@@ -86,18 +86,31 @@ func New(opts Options) *Edge {
 }
 
 // ServeHTTP decides everything before the upgrade, so that refusals are plain
-// HTTP answers: authentication first, then rights, then the rest.
+// HTTP answers: first whether there is time for it at all, then authentication,
+// rights and the rest.
 func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	session, bearer, err := e.admit(r)
-	if err == nil {
-		err = e.upgrade(w, r, session, bearer)
-		if err == nil {
-			return
-		}
-		session.End(0)
+	if err := e.serve(w, r); err != nil {
+		e.Refused(r, err)
+		e.opts.Refuse(w, r, err)
 	}
-	e.Refused(r, err)
-	e.opts.Refuse(w, r, err)
+}
+
+// serve returns an error when the request does not become a WebSocket, and has
+// not been answered.
+func (e *Edge) serve(w http.ResponseWriter, r *http.Request) error {
+	if err := e.opts.Hub.BeginHandshake(); err != nil {
+		return err
+	}
+	defer e.opts.Hub.EndHandshake()
+	session, bearer, err := e.admit(r)
+	if err != nil {
+		return err
+	}
+	if err := e.upgrade(w, r, session, bearer); err != nil {
+		session.End(0)
+		return err
+	}
+	return nil
 }
 
 // Refused counts and logs a handshake that was refused, here or on its way here.
