@@ -7,9 +7,12 @@ const (
 	// FloorSupport marks test support. It may import anything, and only tests
 	// and other test support may import it.
 	FloorSupport = -1
+	// FloorClient is for what users copy into programs of their own: it
+	// imports the standard library alone, and only tests import it.
+	FloorClient = 6
 )
 
-// Floors gives every package below internal/ and e2e/ its floor. A package imports
+// Floors gives every package below internal/, e2e/ and firmware-clients/ its floor. A package imports
 // strictly lower ones. Folders below cmd/ are on FloorTop without being listed.
 var Floors = map[string]int{
 	"internal/gateway":   0,
@@ -38,7 +41,11 @@ var Floors = map[string]int{
 	"internal/archtest":    FloorSupport,
 	"internal/gatewaytest": FloorSupport,
 	"internal/storetest":   FloorSupport,
+	"e2e/process":          FloorSupport,
 	"e2e/attack":           FloorSupport,
+	"e2e/realtime":         FloorSupport,
+
+	"firmware-clients/go": FloorClient,
 }
 
 // Guarded are packages of this module that only some may import, tests aside.

@@ -47,7 +47,9 @@ func checkFloors(t *Tree, report reporter) {
 				switch tests := f.test || mine == FloorSupport; {
 				case theirs == FloorTop && listed:
 					report(f.path, line, dir, "imports a command; what two of them share belongs in a package of its own")
-				case tests, !listed:
+				case tests, !listed && mine != FloorClient:
+				case mine == FloorClient:
+					report(f.path, line, dir, "imports %s; a client is copied as it is, with the standard library and nothing else", dir)
 				case theirs == FloorSupport:
 					report(f.path, line, dir, "imports test support outside a test")
 				case theirs >= mine:

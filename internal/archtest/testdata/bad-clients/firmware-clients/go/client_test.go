@@ -1,0 +1,6 @@
+package client_test
+
+import (
+	_ "edgegw/firmware-clients/go"
+	_ "edgegw/internal/gatewaytest"
+)
