@@ -17,7 +17,7 @@ export PORT VERSION
 TOOLS := .cache/tools
 
 # Every area that `make test` runs, the longest first.
-AREAS := test-race lint test-arm fuzz-smoke test-386 test-attack test-api test-browser cross-smoke tidy-check test-tools
+AREAS := test-race lint test-arm fuzz-smoke test-386 test-realtime test-attack test-api test-browser cross-smoke tidy-check test-tools
 
 .PHONY: help
 help: ## print this
@@ -58,12 +58,12 @@ test: ## run every test; installs what is missing
 .PHONY: test-go
 test-go: ## run vet and the Go tests without the slow parts; the quick inner loop
 	@go vet ./...
-	@go test -short ./internal/... ./cmd/...
+	@go test -short ./internal/... ./cmd/... ./firmware-clients/...
 
 .PHONY: test-race
 test-race: ## run all Go tests with the race detector
 	@scripts/ensure-tools.sh gcc promtool
-	@CGO_ENABLED=1 go test -race -count=1 -timeout 12m ./internal/... ./cmd/...
+	@CGO_ENABLED=1 go test -race -count=1 -timeout 12m ./internal/... ./cmd/... ./firmware-clients/...
 
 .PHONY: test-script
 test-script: ## run the scripts against the real binary
@@ -92,6 +92,10 @@ test-api: build ## let schemathesis try the API document on the real binary (SEC
 .PHONY: test-attack
 test-attack: ## attack the real binary: tokens, timing, bodies, origins, headers, floods; prints figures
 	@go test -count=1 -timeout 8m -v ./e2e/attack
+
+.PHONY: test-realtime
+test-realtime: ## kill, flood and stall the real binary and compare it with a model; prints figures (ROUNDS=, SEED=)
+	@go test -count=1 -parallel 8 -timeout $(if $(ROUNDS),0,9m) -v ./e2e/realtime
 
 .PHONY: fuzz-smoke
 fuzz-smoke: ## fuzz every target for 10 seconds

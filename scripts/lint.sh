@@ -19,7 +19,7 @@ check() {
 
 formatted() {
     local files
-    files=$(gofmt -l cmd internal tools)
+    files=$(gofmt -l cmd internal firmware-clients tools)
     if [ -n "$files" ]; then
         echo "not formatted; run gofmt -w on:"
         echo "$files"
@@ -36,6 +36,6 @@ check gofmt formatted
 check "go vet" vetted
 check staticcheck "$tools/staticcheck" ./...
 # The load generator goes where its flags send it and is no part of a release.
-check gosec "$tools/gosec" ./cmd/edgegw/... ./internal/...
+check gosec "$tools/gosec" ./cmd/edgegw/... ./internal/... ./firmware-clients/...
 check shellcheck shellcheck --severity=warning scripts/*.sh .ci/run
 exit $failed

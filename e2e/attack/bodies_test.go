@@ -162,7 +162,7 @@ func (g *gateway) sendWhole(r route, body string, headers ...string) (answer, er
 	if len(headers) == 2 {
 		media = headers[1]
 	}
-	head := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n", r.method, r.path, g.addr, media, len(body))
+	head := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n", r.method, r.path, g.Addr, media, len(body))
 	if r.token != "" {
 		head += "Authorization: Bearer " + r.token + "\r\n"
 	}

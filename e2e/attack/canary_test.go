@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"edgegw/e2e/process"
 )
 
 // spill puts every secret into every place of a request where it does not belong,
@@ -42,7 +44,7 @@ func (h *harvest) spill(t *testing.T, secrets map[string]string) (n int) {
 			"broken request": {"GET /auth/me " + secret, ""},
 		} {
 			l := h.mustDial()
-			line := request[0] + " HTTP/1.1\r\nHost: " + h.addr + "\r\n"
+			line := request[0] + " HTTP/1.1\r\nHost: " + h.Addr + "\r\n"
 			if request[1] != "" {
 				line += request[1] + "\r\n"
 			}
@@ -92,7 +94,7 @@ func TestSecretsStayHidden(t *testing.T) {
 		"reset code": code, "signing secret": string(h.key),
 	})
 	h.command("", "token", "rotate")
-	if b, err := os.ReadFile(h.dir + "/jwt-keys.json"); err == nil {
+	if b, err := os.ReadFile(h.Dir + "/jwt-keys.json"); err == nil {
 		h.hidden.hide("key ring", string(b))
 	}
 	want(t, "a request after all that", h.do("GET", "/livez", "", nil), http.StatusOK)
@@ -108,8 +110,8 @@ func TestSecretsOfCommands(t *testing.T) {
 		{"canary-password-of-dora\n", "user add dora"}, {"canary-password-of-dora-2\n", "user passwd admin"},
 		{"name,role,hash\n", "user import -"}, {"name,room,grants,key_hash\n", "device import -"}, {g.token("admin"), "token inspect"},
 	} {
-		cmd := exec.CommandContext(t.Context(), os.Getenv(binVariable), append(strings.Fields(c.args), "--data-dir", g.dir)...)
-		cmd.Env = environment()
+		cmd := exec.CommandContext(t.Context(), process.Bin(), append(strings.Fields(c.args), "--data-dir", g.Dir)...)
+		cmd.Env = process.Environment()
 		in, err1 := cmd.StdinPipe()
 		out, err2 := cmd.StderrPipe()
 		if err1 != nil || err2 != nil {
@@ -140,7 +142,7 @@ func TestSecretsOfCommands(t *testing.T) {
 		_ = cmd.Wait() // an import of nothing is refused
 	}
 	// A secret in an argument is not repeated by the refusal.
-	out, err := exec.CommandContext(t.Context(), os.Getenv(binVariable), "token", "inspect", g.token("admin")).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), process.Bin(), "token", "inspect", g.token("admin")).CombinedOutput()
 	if err == nil {
 		t.Error("a token was taken as an argument")
 	}
@@ -175,13 +177,13 @@ func TestSecretsInStacks(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	g.dumped = true
-	if err := g.end(syscall.SIGQUIT); err == nil {
+	if err := g.End(syscall.SIGQUIT); err == nil {
 		t.Error("the gateway ended well")
 	}
 	for range people {
 		<-ended
 	}
-	log := g.logged()
+	log := g.Logged()
 	stacks := strings.Count(log, "\ngoroutine ")
 	if stacks < people || !strings.Contains(log, "argon2.") {
 		t.Errorf("%d stacks were printed, or none of a login", stacks)

@@ -62,7 +62,7 @@ func (g *gateway) try(method, path, token string, body any, headers ...string) (
 		}
 		content = bytes.NewReader(b)
 	}
-	req, err := http.NewRequest(method, g.url+path, content)
+	req, err := http.NewRequest(method, g.URL+path, content)
 	if err != nil {
 		return answer{}, err
 	}
@@ -151,7 +151,7 @@ type line struct {
 }
 
 func (g *gateway) dial() (*line, error) {
-	conn, err := net.DialTimeout("tcp", g.addr, patience)
+	conn, err := net.DialTimeout("tcp", g.Addr, patience)
 	if err != nil {
 		return nil, err
 	}
@@ -193,13 +193,13 @@ func (l *line) ask(request string) (answer, error) {
 
 // post is the text of a POST with a JSON body.
 func (g *gateway) post(path, body string) string {
-	return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", path, g.addr, len(body), body)
+	return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", path, g.Addr, len(body), body)
 }
 
 // upgrade is the text of a WebSocket handshake with some header lines more, each
 // with its end.
 func (g *gateway) upgrade(lines string) string {
-	return "GET /ws HTTP/1.1\r\nHost: " + g.addr + "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+	return "GET /ws HTTP/1.1\r\nHost: " + g.Addr + "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" + lines + "\r\n"
 }
 

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"edgegw/e2e/process"
 )
 
 // crowdVariable makes the test binary a crowd.
@@ -57,7 +59,7 @@ func crowdMain() int {
 		next <- i
 	}
 	close(next)
-	g := &gateway{addr: c.Addr, hidden: newVault()}
+	g := &gateway{Gateway: &process.Gateway{Addr: c.Addr}, hidden: newVault()}
 	began := time.Now()
 	var wg sync.WaitGroup
 	for i := range c.Connections {
@@ -123,9 +125,9 @@ func (d *deed) note(i int, a answer, err error) {
 // gather starts a crowd. What is returned ends it, and waits for what it did.
 func (g *gateway) gather(c crowd) (end func() *deed) {
 	g.t.Helper()
-	c.Addr = g.addr
+	c.Addr = g.Addr
 	cmd := exec.CommandContext(g.t.Context(), "nice", "-n", "15", os.Args[0])
-	cmd.Env = append(environment(), crowdVariable+"=yes")
+	cmd.Env = append(process.Environment(), crowdVariable+"=yes")
 	cmd.Stderr = os.Stderr
 	in, err1 := cmd.StdinPipe()
 	out, err2 := cmd.StdoutPipe()

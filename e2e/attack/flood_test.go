@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/lxzan/gws"
+
+	"edgegw/e2e/process"
 )
 
 // listener is a subscriber that notes how long each message was on its way.
@@ -54,7 +56,7 @@ func (g *gateway) subscribe(room string) (*listener, *gws.Conn) {
 	g.t.Helper()
 	l := &listener{joined: make(chan struct{})}
 	conn, _, err := gws.NewClient(l, &gws.ClientOption{
-		Addr: "ws://" + g.addr + "/ws?room=" + room, RequestHeader: http.Header{"Authorization": {"Bearer " + g.token("admin")}},
+		Addr: "ws://" + g.Addr + "/ws?room=" + room, RequestHeader: http.Header{"Authorization": {"Bearer " + g.token("admin")}},
 	})
 	if err != nil {
 		g.t.Fatal(err)
@@ -139,7 +141,7 @@ func besideWork(t *testing.T, do func() []time.Duration) []time.Duration {
 // People who only listen shall not notice when 200 others log in at once.
 func TestFanoutUnderFlood(t *testing.T) {
 	const subscribers, people, queue = 20, 200, 16
-	conf := writeFile(t, "edgegw.toml", "[[rooms]]\nmatch = \"live\"\ndurability = \"memory\"\n")
+	conf := process.WriteFile(t, "edgegw.toml", "[[rooms]]\nmatch = \"live\"\ndurability = \"memory\"\n")
 	g := start(t, unlimited("config="+conf)...)
 	var listeners []*listener
 	for range subscribers {
@@ -167,7 +169,7 @@ func TestFanoutUnderFlood(t *testing.T) {
 		p99, p99Under := quantile(quiet, 0.99), quantile(under, 0.99)
 		t.Logf("fan-out to %d, publish to receive: quiet p50 %v p99 %v; under %d parallel logins p50 %v p99 %v; %d logins, %d sent away, queue %d at most; memory %d KiB at most",
 			subscribers, quantile(quiet, 0.5).Round(time.Microsecond), p99.Round(time.Microsecond), people,
-			quantile(under, 0.5).Round(time.Microsecond), p99Under.Round(time.Microsecond), f.OK, f.Busy, longest, g.ofProcess("status", "VmHWM"))
+			quantile(under, 0.5).Round(time.Microsecond), p99Under.Round(time.Microsecond), f.OK, f.Busy, longest, g.Of("status", "VmHWM"))
 		if longest < 1 || longest > queue {
 			t.Errorf("the queue was %d long, want 1 to %d", longest, queue)
 		}

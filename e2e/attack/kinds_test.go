@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"edgegw/e2e/process"
 	"edgegw/internal/gatewaytest"
 )
 
@@ -24,7 +25,7 @@ type harvest struct {
 func reap(t *testing.T) *harvest {
 	t.Helper()
 	const metrics = "canary-key-of-metrics=0123456789/" // which no account could be called
-	file := writeFile(t, "metrics-token", metrics)
+	file := process.WriteFile(t, "metrics-token", metrics)
 	h := &harvest{gateway: start(t, cheap(unlimited("metrics_token_file="+file)...)...)}
 	h.metrics = metrics
 	h.hidden.hide("key", metrics)
@@ -79,7 +80,7 @@ func (h *harvest) doors() []door {
 		{"socket", func(secret string) answer { return h.shake("Sec-WebSocket-Protocol: bearer, " + secret + "\r\n") }},
 		{"refresh", post("/auth/refresh", "refresh_token")},
 		{"cookie", func(secret string) answer {
-			return h.do("POST", "/auth/refresh", "", nil, "Cookie", "edgegw_refresh="+secret, "Origin", h.url)
+			return h.do("POST", "/auth/refresh", "", nil, "Cookie", "edgegw_refresh="+secret, "Origin", h.URL)
 		}},
 		{"device", post("/auth/device", "device_key")},
 		{"reset", post("/auth/password-reset/confirm", "token", "new_password", password+"-2")},
@@ -214,7 +215,7 @@ func TestTwoTokens(t *testing.T) {
 			a = h.shake(r.lines)
 		} else {
 			var err error
-			if a, err = h.mustDial().ask("GET /auth/me HTTP/1.1\r\nHost: " + h.addr + "\r\n" + r.lines + "\r\n"); err != nil {
+			if a, err = h.mustDial().ask("GET /auth/me HTTP/1.1\r\nHost: " + h.Addr + "\r\n" + r.lines + "\r\n"); err != nil {
 				t.Fatal(err)
 			}
 		}

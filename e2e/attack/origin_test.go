@@ -71,7 +71,7 @@ func callers(addr string) []caller {
 func (c caller) request(g *gateway, line, more string) string {
 	host := c.host
 	if host == "" {
-		host = g.addr
+		host = g.Addr
 	}
 	for _, o := range c.origins {
 		more += "Origin: " + o + "\r\n"
@@ -104,7 +104,7 @@ func TestOrigins(t *testing.T) {
 	token := g.token("admin")
 	auth := "Authorization: Bearer " + token + "\r\n"
 	tried, accepted := 0, 0
-	for _, c := range callers(g.addr) {
+	for _, c := range callers(g.Addr) {
 		for what, r := range map[string]struct {
 			request string
 			good    int
@@ -154,7 +154,7 @@ func TestRefreshCookie(t *testing.T) {
 	t.Parallel()
 	g := start(t, cheap("allowed_origins="+listed)...)
 	body := map[string]any{"username": "admin", "password": password, "cookie": true}
-	a := want(t, "a login with cookie", g.do("POST", "/auth/login", "", body, "Origin", g.url), http.StatusOK)
+	a := want(t, "a login with cookie", g.do("POST", "/auth/login", "", body, "Origin", g.URL), http.StatusOK)
 	if _, given := a.JSON()["refresh_token"]; given {
 		t.Error("the refresh token is in the body as well")
 	}
@@ -165,7 +165,7 @@ func TestRefreshCookie(t *testing.T) {
 	value := cookies[0].Value
 	g.hidden.hide("refresh_token", value)
 	accepted, tried := 0, 0
-	for _, c := range callers(g.addr) {
+	for _, c := range callers(g.Addr) {
 		if c.own {
 			continue
 		}
@@ -189,7 +189,7 @@ func TestRefreshCookie(t *testing.T) {
 		accepted++
 		t.Errorf("without an origin: %d", a.Status)
 	}
-	want(t, "two cookies", g.do("POST", "/auth/refresh", "", nil, "Cookie", "edgegw_refresh="+value+"; edgegw_refresh=x", "Origin", g.url), http.StatusBadRequest)
-	want(t, "the cookie from its own page", g.do("POST", "/auth/refresh", "", nil, "Cookie", "edgegw_refresh="+value, "Origin", g.url), http.StatusOK)
+	want(t, "two cookies", g.do("POST", "/auth/refresh", "", nil, "Cookie", "edgegw_refresh="+value+"; edgegw_refresh=x", "Origin", g.URL), http.StatusBadRequest)
+	want(t, "the cookie from its own page", g.do("POST", "/auth/refresh", "", nil, "Cookie", "edgegw_refresh="+value, "Origin", g.URL), http.StatusOK)
 	t.Logf("refresh cookies from foreign pages: %d of %d accepted", accepted, tried)
 }

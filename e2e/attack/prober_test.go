@@ -52,7 +52,7 @@ func (s *siege) storm(t testing.TB, attempts []attempt) (accepted int, err error
 func (s *siege) batch(t testing.TB, l *line, batch []attempt) (accepted int, err error) {
 	var request strings.Builder
 	for _, a := range batch {
-		fmt.Fprintf(&request, "GET /auth/me HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n\r\n", s.g.addr, a.token)
+		fmt.Fprintf(&request, "GET /auth/me HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n\r\n", s.g.Addr, a.token)
 	}
 	// The answers of a batch fit into the socket's buffers.
 	if _, err := l.Write([]byte(request.String())); err != nil {

@@ -224,12 +224,12 @@ func TestSmuggling(t *testing.T) {
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			hidden := strings.NewReplacer("NUMBER", strconv.Itoa(i), "HOST", g.addr).Replace(inner)
-			outcomes[i] = g.write(strings.NewReplacer("INNER", hidden, "HOST", g.addr, "LENGTH", strconv.Itoa(len(hidden))).Replace(tr.request + last))
+			hidden := strings.NewReplacer("NUMBER", strconv.Itoa(i), "HOST", g.Addr).Replace(inner)
+			outcomes[i] = g.write(strings.NewReplacer("INNER", hidden, "HOST", g.Addr, "LENGTH", strconv.Itoa(len(hidden))).Replace(tr.request + last))
 		})
 	}
 	wg.Wait()
-	bad, log := 0, g.logged()
+	bad, log := 0, g.Logged()
 	for i, tr := range tricks {
 		problem := tr.problem(outcomes[i])
 		if strings.Contains(log, fmt.Sprintf(`/smuggled-%d"`, i)) {
@@ -260,7 +260,7 @@ func TestPipelining(t *testing.T) {
 		"a body in between":      {me + post + cl + "\r\n" + body + nothing + last, []int{200, 202, 404, 200}},
 		"who asks does not stay": {me + get + "\r\n" + last, []int{200, 401, 200}},
 	} {
-		o := g.write(strings.ReplaceAll(c.request, "HOST", g.addr))
+		o := g.write(strings.ReplaceAll(c.request, "HOST", g.Addr))
 		if !slices.Equal(o.statuses, c.want) || !o.closed {
 			t.Errorf("%s: answers %v, closed %v, %v; want %v", name, o.statuses, o.closed, o.err, c.want)
 		}
@@ -282,7 +282,7 @@ func TestHeadersThatMeanNothing(t *testing.T) {
 		for _, target := range []string{"GET /auth/me", "GET /users", "DELETE /users/admin", "POST /auth/logout", "GET /audit", "GET /ws"} {
 			tried++
 			l := g.mustDial()
-			a, err := l.ask(target + " HTTP/1.1\r\nHost: " + g.addr + "\r\n" + h + "\r\n\r\n")
+			a, err := l.ask(target + " HTTP/1.1\r\nHost: " + g.Addr + "\r\n" + h + "\r\n\r\n")
 			if err != nil {
 				t.Fatal(err)
 			}

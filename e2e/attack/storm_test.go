@@ -7,12 +7,12 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
-	"os"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"edgegw/e2e/process"
 )
 
 // enrol imports n devices with keys of a factory, and returns what they log in
@@ -65,37 +65,11 @@ func (g *gateway) number(name string) float64 {
 		g.t.Error(err)
 		return 0
 	}
-	for line := range strings.Lines(string(a.Body)) {
-		if value, ok := strings.CutPrefix(line, name+" "); ok {
-			n, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
-			if err != nil {
-				g.t.Error(err)
-			}
-			return n
-		}
+	n, ok := process.Metric(string(a.Body), name)
+	if !ok {
+		g.t.Errorf("there is no metric %s", name)
 	}
-	g.t.Errorf("there is no metric %s", name)
-	return 0
-}
-
-// ofProcess reads a number from a file of the kernel's about the gateway.
-func (g *gateway) ofProcess(file, name string) int {
-	g.t.Helper()
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", g.process.Pid, file))
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	for line := range strings.Lines(string(b)) {
-		if value, ok := strings.CutPrefix(line, name+":"); ok {
-			n, err := strconv.Atoi(strings.Fields(value)[0])
-			if err != nil {
-				g.t.Fatal(err)
-			}
-			return n
-		}
-	}
-	g.t.Fatalf("%s has no %s", file, name)
-	return 0
+	return n
 }
 
 // After a power cut a whole site returns at once: the devices within five
@@ -107,11 +81,11 @@ func TestReturnOfASite(t *testing.T) {
 	quiet := make(chan struct{})
 	close(quiet)
 	usual := quantile(g.loginsFor(quiet, scaled(15, 5)), 0.5)
-	if err := g.end(syscall.SIGKILL); err == nil {
+	if err := g.End(syscall.SIGKILL); err == nil {
 		t.Error("the gateway survived a kill")
 	}
 	g.client.CloseIdleConnections()
-	g.run()
+	g.Run()
 
 	busy, person := make(chan struct{}), make(chan []time.Duration, 1)
 	go func() { person <- g.loginsFor(busy, 1) }()
@@ -142,9 +116,9 @@ func TestReturnOfASite(t *testing.T) {
 // refreshAll spends every refresh token at once and says what that wrote.
 func (g *gateway) refreshAll(t *testing.T, tokens []string) {
 	const counter = "edgegw_store_bytes_written_total"
-	written, wrote := g.number(counter), g.ofProcess("io", "write_bytes")
+	written, wrote := g.number(counter), g.Of("io", "write_bytes")
 	took := g.atOnce(t, "/auth/refresh", tokens).Took
-	written, wrote = g.number(counter)-written, g.ofProcess("io", "write_bytes")-wrote
+	written, wrote = g.number(counter)-written, g.Of("io", "write_bytes")-wrote
 	each := written / float64(len(tokens))
 	t.Logf("%d refreshes at once took %v and wrote %.1f KiB each by the metric, %.1f KiB by the kernel", len(tokens), took.Round(time.Millisecond), each/1024, float64(wrote)/float64(len(tokens))/1024)
 	// 500 devices on default lifetimes refresh once a day and may write 50 MB

@@ -20,6 +20,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"edgegw/e2e/process"
 	"edgegw/internal/gatewaytest"
 )
 
@@ -181,7 +182,7 @@ func TestKIDTricks(t *testing.T) {
 	older, newer := []byte(strings.Repeat("older-0123456789", 3)), []byte(strings.Repeat("newer-9876543210", 3))
 	base := base64.StdEncoding.EncodeToString
 	ring := fmt.Sprintf(`{"active":"new","keys":{"old":%q,"new":%q}}`, base(older), base(newer))
-	g = start(t, "jwt_keys_file="+writeFile(t, "keys.json", ring))
+	g = start(t, "jwt_keys_file="+process.WriteFile(t, "keys.json", ring))
 	g.header, g.key = `{"alg":"HS256","typ":"JWT","kid":"new"}`, newer
 	for _, key := range [][]byte{older, newer} {
 		g.hidden.hide("key", string(key))
