@@ -196,14 +196,17 @@ func TestOverflow(t *testing.T) {
 		{"latest", "keep_latest", "keep_latest"},
 	} {
 		t.Run(c.policy, func(t *testing.T) {
-			var was, is time.Duration
-			for range 3 { // others on the machine may need it just now
+			// Others on the machine may need it just now: it is tried again, and
+			// the worst of the quiet times is what is usual.
+			usual, last := time.Duration(0), time.Duration(0)
+			for range 4 {
 				th := &theatre{s: s, room: c.room, token: token, pad: strings.Repeat("p", showBytes)}
-				if was, is = th.show(t, c.policy, c.reason); is <= max(2*was, shared) || t.Failed() {
+				was, is := th.show(t, c.policy, c.reason)
+				if usual, last = max(usual, was), is; is <= max(2*usual, shared) || t.Failed() {
 					return
 				}
 			}
-			t.Errorf("the p99 of the others rose from %v to %v", was, is)
+			t.Errorf("the p99 of the others rose from %v to %v", usual, last)
 		})
 	}
 }

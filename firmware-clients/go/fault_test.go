@@ -3,6 +3,7 @@ package client_test
 import (
 	"errors"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -222,6 +223,17 @@ func TestStall(t *testing.T) {
 	}
 	if n := len(of[client.Connected](r)); n != 1 {
 		t.Errorf("%d connections", n)
+	}
+	p.Stall(true)
+	for i := range 200 { // more than the network takes, over the windows of several rooms
+		if _, err := r.Send(t.Context(), "room-"+strconv.Itoa(i%4), "", strings.Repeat("x", 60_000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	began := time.Now()
+	_ = r.stop()
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("it took %v to stop while nothing gets through", took)
 	}
 }
 

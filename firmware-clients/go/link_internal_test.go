@@ -16,9 +16,10 @@ const welcome = `{"type":"welcome","protocol":1,"user":"ann","role":"member","ro
 // alone runs one connection in time that is not real. The other side does what it
 // is told, and then nothing until the client has closed. It returns how the
 // connection ended and after how long.
-func alone(t *testing.T, c *Client, gateway func(net.Conn)) (took time.Duration, err error) {
+func alone(t *testing.T, c *Client, wrap func(net.Conn) net.Conn, gateway func(net.Conn)) (took time.Duration, err error) {
 	t.Helper()
 	near, far := net.Pipe()
+	near = wrap(near)
 	go func() { _, _ = io.Copy(io.Discard, far) }() // what the client sends
 	go gateway(far)
 	l := newLink(c, "token")
@@ -28,6 +29,8 @@ func alone(t *testing.T, c *Client, gateway func(net.Conn)) (took time.Duration,
 	_ = far.Close()
 	return time.Since(began), err
 }
+
+func plain(c net.Conn) net.Conn { return c }
 
 func device(t *testing.T) *Client {
 	t.Helper()
@@ -47,7 +50,7 @@ func TestStable(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c := device(t)
 			c.backoff.tries = 5
-			_, err := alone(t, c, func(conn net.Conn) {
+			_, err := alone(t, c, plain, func(conn net.Conn) {
 				_, _ = conn.Write(bytesOf(0x81, welcome))
 				time.Sleep(s.open)
 				_, _ = conn.Write(bytesOf(0x88, "\x0f\xa2slow_consumer"))
@@ -84,7 +87,7 @@ func TestSilence(t *testing.T) {
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				took, err := alone(t, device(t), s.gateway)
+				took, err := alone(t, device(t), plain, s.gateway)
 				if !errors.Is(err, errSilent) || took < s.after || took > s.after+time.Second {
 					t.Errorf("ended after %v with %v, want %v", took, err, s.after)
 				}
@@ -112,7 +115,7 @@ func TestBusyApplication(t *testing.T) {
 			}
 			messages <- n
 		}()
-		took, err := alone(t, c, func(conn net.Conn) {
+		took, err := alone(t, c, plain, func(conn net.Conn) {
 			_, _ = conn.Write(bytesOf(0x81, welcome))
 			_, _ = conn.Write(bytesOf(0x81, `{"type":"subscribed","room":"lobby","epoch":"e","seq":0}`))
 			for i := range 100 { // a pipe holds nothing: all of it waits for the application
@@ -127,4 +130,32 @@ func TestBusyApplication(t *testing.T) {
 			t.Errorf("%d messages in %v, then %v", n, took, err)
 		}
 	})
+}
+
+// mute is a connection that can be read and not written to.
+type mute struct{ net.Conn }
+
+var errMute = errors.New("mute")
+
+func (m mute) Write([]byte) (int, error) { return 0, errMute }
+
+// TestWriteFails ends the sending side first: the reader still comes to the close
+// frame that says why, if there is one.
+func TestWriteFails(t *testing.T) {
+	for _, says := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			took, err := alone(t, device(t), func(c net.Conn) net.Conn { return mute{c} }, func(conn net.Conn) {
+				_, _ = conn.Write(bytesOf(0x81, welcome))
+				_, _ = conn.Write(bytesOf(0x89, "")) // its answer fails
+				time.Sleep(goodbye / 2)
+				if says {
+					_, _ = conn.Write(bytesOf(0x88, "\x11\x96account_disabled"))
+				}
+			})
+			var closed *CloseError
+			if says && (!errors.As(err, &closed) || closed.Code != 4502) || !says && (!errors.Is(err, errMute) || took > goodbye) {
+				t.Errorf("ended after %v with %v", took, err)
+			}
+		})
+	}
 }

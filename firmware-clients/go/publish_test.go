@@ -197,7 +197,11 @@ func TestGivenUp(t *testing.T) {
 	if _, err := r.Send(short, "lobby", "", 1); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("with a full outbox: %v", err)
 	}
+	began := time.Now()
 	_ = r.stop()
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("it took %v to stop beside a gateway that answers nothing", took)
+	}
 	for _, p := range under {
 		if _, err := settled(p); !errors.Is(err, client.ErrUnconfirmed) || !errors.Is(err, client.ErrStopped) {
 			t.Errorf("when the client stops: %v", err)

@@ -134,7 +134,7 @@ func (c *stormClient) connect() (wait time.Duration, opened bool) {
 			if counted {
 				c.storm.back.Add(-1)
 			}
-			return retryAfter(err), true
+			return returnIn(err), true
 		}
 		if c.take(f.Payload) && !counted {
 			counted = true
@@ -176,8 +176,8 @@ func (c *stormClient) take(payload []byte) (joined bool) {
 	return false
 }
 
-// retryAfter is what a close reason says, or 0.
-func retryAfter(err error) time.Duration {
+// returnIn is what a close reason says, or 0.
+func returnIn(err error) time.Duration {
 	var closed *gatewaytest.CloseError
 	if !errors.As(err, &closed) {
 		return 0
@@ -223,8 +223,8 @@ func newStorm(t *testing.T, dir string) *storm {
 	for i := range stormClients {
 		list += fmt.Sprintf("pump-%d,,storm.*:rw,%064x\n", i, i+1)
 	}
-	report, err := s.gateway.Admin().ImportDevices(t.Context(), adminsock.Import{Name: "pumps.csv", Data: []byte(list)})
-	if err != nil || len(report.Problems) > 0 {
+	report, err := s.gateway.Admin().ImportDevices(t.Context(), adminsock.Import{Data: []byte(list)})
+	if err != nil || report.Added != stormClients {
 		t.Fatal(err, report)
 	}
 	for i := range stormClients {

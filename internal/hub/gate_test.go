@@ -1,7 +1,9 @@
 package hub_test
 
 import (
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -183,4 +185,29 @@ func TestGateUnderPressure(t *testing.T) {
 		w.hub.SetPressure(hub.PressureReplays)
 		w.serve(1, time.Millisecond)
 	})
+}
+
+// Handshakes that wait for nothing but the processor are seen to wait: without
+// that a gate in front of them would always be empty.
+func TestGateSeesWhoWaitsForTheProcessor(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	h := hub.New(hub.Options{Clock: &clock{}, Limits: hub.Limits{PingInterval: time.Minute}})
+	var all sync.WaitGroup
+	var refused atomic.Int64
+	for range 1200 {
+		all.Go(func() {
+			if h.BeginHandshake() != nil {
+				refused.Add(1)
+				return
+			}
+			defer h.EndHandshake()
+			for began := time.Now(); time.Since(began) < 200*time.Microsecond; {
+				continue
+			}
+		})
+	}
+	all.Wait()
+	if n := refused.Load(); n < 100 {
+		t.Errorf("%d of 1200 at once were refused", n)
+	}
 }
