@@ -17,7 +17,7 @@ export PORT VERSION
 TOOLS := .cache/tools
 
 # Every area that `make test` runs, the longest first.
-AREAS := test-race lint test-arm fuzz-smoke test-386 test-realtime test-attack test-api test-browser cross-smoke tidy-check test-tools
+AREAS := test-race lint test-arm fuzz-smoke test-386 test-realtime test-attack test-api test-conformance test-browser cross-smoke tidy-check test-tools
 
 .PHONY: help
 help: ## print this
@@ -88,6 +88,10 @@ test-browser: build ## run the tests in a real browser
 .PHONY: test-api
 test-api: build ## let schemathesis try the API document on the real binary (SECONDS_PER_RUN=60)
 	@scripts/test-api.sh
+
+.PHONY: test-conformance
+test-conformance: build ## run the Autobahn WebSocket test suite on the real binary (CASES="6.* 7.9.1")
+	@scripts/test-conformance.sh
 
 .PHONY: test-attack
 test-attack: ## attack the real binary: tokens, timing, bodies, origins, headers, floods; prints figures

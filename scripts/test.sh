@@ -17,7 +17,7 @@ limit() {
     case $1 in
     test-race | test-arm) echo 900 ;;
     fuzz-smoke) echo 900 ;;
-    test-386 | lint | test-browser | test-attack | test-realtime | test-api) echo 600 ;;
+    test-386 | lint | test-browser | test-attack | test-realtime | test-api | test-conformance) echo 600 ;;
     *) echo 300 ;;
     esac
 }
@@ -85,7 +85,7 @@ echo "==== areas"
 for area in "$@"; do
     read -r code seconds <"$work/$area.result"
     if [ "$code" -eq 0 ]; then word=ok; else word=FAILED; fi
-    printf '%-14s %-7s %5d s\n' "$area" "$word" "$seconds"
+    printf '%-16s %-7s %5d s\n' "$area" "$word" "$seconds"
 done
 
 if [ -e "$work/test-race.out" ]; then
