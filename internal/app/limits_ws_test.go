@@ -11,19 +11,13 @@ import (
 )
 
 // readExcess reads what comes of n text frames that were more than are taken: the
-// messages, and the errors, which tell how many were lost. What is not told of
-// yet is with the next frame.
+// messages, and the errors, which tell how many were lost.
 func readExcess(t *testing.T, s *gatewaytest.Socket, n int) (messages, errs int) {
 	t.Helper()
-	lost := 0
-	time.Sleep(300 * time.Millisecond)
-	s.Send("last")
-	for last := false; !last || messages+lost < n; {
+	for lost := 0; messages+lost < n; {
 		switch m := s.Next(); {
 		case m["type"] == "message":
-			if last = last || m["data"] == "last"; !last {
-				messages++
-			}
+			messages++
 		case m["type"] != "error" || m["code"] != "rate_limited" || m["retry_after_ms"] == nil:
 			t.Fatalf("frame %v", m)
 		default:

@@ -135,15 +135,17 @@ func TestPressureLadder(t *testing.T) {
 // gets short the gateway lets go of them, everyone else goes on, and then
 // everything is as before.
 func TestPressureOfStuckReaders(t *testing.T) {
-	const readers, each, room = 12, 70, 60 << 10 // 50 MB wait if they may
+	// 17 MB wait if they may. More would take a slow machine so long that the
+	// first ones are cut off for not reading before there is any pressure.
+	const readers, each, room = 12, 24, 60 << 10
 	limit := debug.SetMemoryLimit(-1)
 	defer debug.SetMemoryLimit(limit)
-	g := gatewaytest.Start(t, "send_queue_bytes=8388608")
+	g := gatewaytest.Start(t, "send_queue_bytes=2097152")
 	token := g.Token("admin")
 	for i := range readers {
 		stuck(t, g, fmt.Sprintf("?room=r.%d", i))
 	}
-	debug.SetMemoryLimit(int64(inUse()) + 64<<20)
+	debug.SetMemoryLimit(int64(inUse()) + 16<<20)
 	highest := 0.0
 	filler := strings.Repeat("x", room)
 	s := g.Dial(token, "?room=out")

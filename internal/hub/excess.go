@@ -33,7 +33,7 @@ type excess struct {
 func (s *Session) allow() bool {
 	s.mu.Lock()
 	s.reapLocked()
-	closing := s.closing
+	closing, exceeded := s.closing, s.excess != nil
 	s.mu.Unlock()
 	if closing {
 		return false
@@ -43,7 +43,7 @@ func (s *Session) allow() bool {
 	}
 	now := s.hub.opts.Clock.Now()
 	if s.limiter.AllowN(now, 1) {
-		if s.excess != nil {
+		if exceeded {
 			s.tellExcess(now)
 		}
 		return true
@@ -59,6 +59,18 @@ func (s *Session) exceed(now time.Time) {
 		s.Abort(wire.CloseRateLimited) // there is no frame to say it with
 		return
 	}
+	if s.noteExcess(now) > excessPatience {
+		s.Abort(wire.CloseRateLimited)
+		return
+	}
+	s.tellExcess(now)
+}
+
+// noteExcess counts a frame that is not taken, and returns for how long there
+// have been such frames.
+func (s *Session) noteExcess(now time.Time) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.excess == nil {
 		s.excess = new(excess)
 	}
@@ -68,25 +80,25 @@ func (s *Session) exceed(now time.Time) {
 	}
 	e.newest = now
 	e.lost++
-	if now.Sub(e.since) > excessPatience {
-		s.Abort(wire.CloseRateLimited)
-		return
-	}
-	s.tellExcess(now)
+	return now.Sub(e.since)
 }
 
 // tellExcess tells the client what was lost since it was told last, if that is
-// long enough ago.
+// long enough ago. The sweep calls it too: no frame may follow the lost ones.
 func (s *Session) tellExcess(now time.Time) {
+	s.mu.Lock()
 	e := s.excess
-	if e.lost == 0 || now.Sub(e.told) < excessTold {
+	if e == nil || e.lost == 0 || now.Sub(e.told) < excessTold {
+		s.mu.Unlock()
 		return
 	}
+	lost := e.lost
+	e.lost, e.told = 0, now
+	s.mu.Unlock()
 	err := gateway.Errorf(gateway.CodeRateLimited, "more than %d frames a second; %d not taken; send fewer, or the connection is closed",
-		s.hub.opts.Limits.MessageRate, e.lost)
+		s.hub.opts.Limits.MessageRate, lost)
 	r := s.limiter.ReserveN(now, 1)
 	err.RetryAfter = max(time.Millisecond, r.DelayFrom(now))
 	r.CancelAt(now)
-	e.lost, e.told = 0, now
 	s.send(wire.AppendError(nil, err, nil, nil))
 }

@@ -126,13 +126,13 @@ func TestNoFlood(t *testing.T) {
 	}
 }
 
-// Every frame that is lost is told of, in sums.
+// Every frame that is lost is told of, in sums, also when none follows.
 func TestExcessIsToldCompletely(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, p := limited(t)
+		w.run()
 		p.sendEvery(5*time.Millisecond, 3*time.Second, func(int) string { return "x" })
-		time.Sleep(time.Second)
-		p.send("x")
+		time.Sleep(2 * time.Second)
 		told := 0
 		for _, f := range p.frames() {
 			var n int

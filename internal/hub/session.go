@@ -71,13 +71,13 @@ type Session struct {
 
 	// Owned by the reader.
 	limiter *rate.Limiter // nil without a limit
-	excess  *excess       // nil as long as the limit was kept
 	resume  *wire.Resume  // for Start; nil when nothing is resumed
 
 	// Guarded by mu; but the list of subs is changed by the reader only, which
 	// may read it without. Anyone else only ends a subscription, and leaves it
 	// in the list, where it holds its room: the reader may be publishing there.
 	mu          sync.Mutex
+	excess      *excess // nil as long as the limit was kept
 	subs        []*subscription
 	queue       []chunk
 	queuedBytes int      // the cost of queue and of what the writer holds

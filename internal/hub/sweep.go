@@ -55,6 +55,7 @@ func (h *Hub) sweep(tick uint32) {
 		if s.expiresIn(now) <= tokenWarning {
 			s.warn(now)
 		}
+		s.tellExcess(now)
 		if pressed {
 			s.trim()
 		}
