@@ -87,7 +87,7 @@ var table = []row[Config]{
 		"Live WebSocket connections of one account; 0 is no limit."),
 	scalar("max_rooms_per_connection", Integer, "128", number(1, 4096, "rooms"), func(c *Config) *int { return &c.MaxRoomsPerConnection },
 		"Rooms that one connection may be subscribed to."),
-	scalar("max_message_bytes", Integer, "65536", number(1<<10, 1<<20, "bytes"), func(c *Config) *int { return &c.MaxMessageBytes },
+	scalar("max_message_bytes", Integer, "65536", number(1<<10, 16<<20, "bytes"), func(c *Config) *int { return &c.MaxMessageBytes },
 		"The largest frame that a client may send."),
 	scalar("message_rate", Integer, "100", number(0, 1_000_000, "frames a second"), func(c *Config) *int { return &c.MessageRate },
 		"Data frames a second from one connection; 0 is no limit."),
