@@ -17,7 +17,7 @@ export PORT VERSION
 TOOLS := .cache/tools
 
 # Every area that `make test` runs, the longest first.
-AREAS := test-race lint test-arm fuzz-smoke test-386 test-realtime test-attack test-api test-conformance test-browser cross-smoke tidy-check test-tools
+AREAS := test-race lint test-arm fuzz-smoke test-386 test-realtime test-disk test-attack test-api test-conformance test-browser cross-smoke tidy-check test-tools
 
 .PHONY: help
 help: ## print this
@@ -100,6 +100,11 @@ test-attack: ## attack the real binary: tokens, timing, bodies, origins, headers
 .PHONY: test-realtime
 test-realtime: ## kill, flood and stall the real binary and compare it with a model; prints figures (ROUNDS=, SEED=)
 	@go test -count=1 -parallel 8 -timeout $(if $(ROUNDS),0,9m) -v ./e2e/realtime
+
+.PHONY: test-disk
+test-disk: ## let the real binary run out of disk on a small ext4 of its own (root, to mount it)
+	@scripts/ensure-tools.sh mkfs.ext4
+	@go test -count=1 -timeout 4m -v ./e2e/disk
 
 .PHONY: fuzz-smoke
 fuzz-smoke: ## fuzz every target for 10 seconds

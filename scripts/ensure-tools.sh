@@ -11,6 +11,7 @@ package_of() {
     gcc) echo gcc libc6-dev ;;
     promtool) echo prometheus ;;
     qemu-arm-static | qemu-i386-static) echo qemu-user-static ;;
+    mkfs.ext4) echo e2fsprogs ;;
     node) echo nodejs ;;
     python3 | python3-venv) echo python3 python3-venv ;;
     chromium | npm | strace | shellcheck | make | jq | curl | git | victoria-metrics) echo "$1" ;;

@@ -53,6 +53,7 @@ type App struct {
 	clock    *clock.Clock
 	identity *boltstore.Identity
 	history  *boltstore.History
+	space    *boltstore.Space
 	volatile *memstore.Store
 	hub      *hub.Hub
 	accounts *accounts.Service

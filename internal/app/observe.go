@@ -133,6 +133,9 @@ func (a *App) health() httpapi.Health {
 		h.Status = httpapi.HealthDegraded
 	}
 	switch free := a.diskFree(); {
+	case a.space.Full():
+		h.Checks["disk"] = "full: messages for stored rooms are refused"
+		h.Status = httpapi.HealthDegraded
 	case free < 0:
 		h.Checks["disk"] = "unreadable"
 		h.Status = httpapi.HealthDegraded

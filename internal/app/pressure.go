@@ -142,6 +142,7 @@ func (a *App) runPressure(ctx context.Context, ready func()) error {
 }
 
 func (a *App) lookAtLoad() {
+	a.history.SpaceLook()
 	p := &a.pressure
 	before := p.ladder.level
 	now := a.load()

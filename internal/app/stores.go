@@ -28,6 +28,9 @@ var (
 // identityFile is the name of the identity store in the data folder.
 const identityFile = "identity.db"
 
+// historyFile is the name of the history.
+const historyFile = "history.db"
+
 // identityStore gives accounts its own view of the identity store.
 type identityStore struct{ *boltstore.Identity }
 
@@ -44,12 +47,13 @@ func (a *App) openStores(deps Deps) error {
 	if err := makeDataDir(a.cfg.DataDir); err != nil {
 		return err
 	}
+	a.space = boltstore.OpenSpace(a.cfg.DataDir, a.logger)
 	var err error
 	// The store is older than the clock, which starts from the floor in it;
 	// only differences of time are asked here.
 	a.identity, err = boltstore.OpenIdentity(boltstore.IdentityOptions{
 		Path: filepath.Join(a.cfg.DataDir, identityFile), Now: a.now, Logger: a.logger,
-		Failed: a.fail, Observer: a.storeObserver(),
+		Failed: a.fail, Observer: a.storeObserver(), Space: a.space,
 	})
 	if err != nil {
 		return err
@@ -97,10 +101,12 @@ func (a *App) fail(err error) {
 func (a *App) openHistory() error {
 	var err error
 	a.history, err = boltstore.OpenHistory(boltstore.HistoryOptions{
-		Path:     filepath.Join(a.cfg.DataDir, "history.db"),
+		Path:     filepath.Join(a.cfg.DataDir, historyFile),
 		Settings: a.cfg.RoomSettings,
 		// The hub is made from the history; it is there before Run.
 		Committed:     func(r []*gateway.Record) { a.hub.Committed(r) },
+		Lost:          func(r []*gateway.Record) { a.hub.Lost(r) },
+		Space:         a.space,
 		CommitWindow:  a.cfg.CommitWindow,
 		MaxStoreBytes: a.cfg.MaxStoreBytes,
 		Now:           a.clock.Now,

@@ -43,6 +43,7 @@ var Floors = map[string]int{
 	"internal/storetest":   FloorSupport,
 	"e2e/process":          FloorSupport,
 	"e2e/attack":           FloorSupport,
+	"e2e/disk":             FloorSupport,
 	"e2e/realtime":         FloorSupport,
 
 	"firmware-clients/go": FloorClient,

@@ -46,14 +46,14 @@ func (q *queue) empty() bool { return len(q.items) == 0 }
 // Append queues the record as the next of its room. It does not wait for the
 // disk; only when the queue is full does it wait for the writer, 2 s at most. It
 // returns CodeInternal when the record's seq is not head+1 or its time lies
-// before the head's, and CodeUnavailable when the queue stays full, after a
+// before the head's, CodeStorageFull while the disk is full, and CodeUnavailable when the queue stays full, after a
 // commit failed and after Run or Close ended. A record that was refused was not
 // taken in any way.
 func (h *History) Append(rec *gateway.Record) error {
 	settings := h.RoomSettings(rec.Room)
 	item := queued{rec: rec, size: recordSize(rec), urgent: settings.Durability == gateway.DurabilityFsynced}
 	h.mu.Lock()
-	if h.err == nil && !h.fitsLocked(item.size) {
+	if h.err == nil && !h.opts.Space.Full() && !h.fitsLocked(item.size) {
 		h.awaitSpaceLocked(item.size)
 	}
 	if err := h.admitLocked(&item); err != nil {
@@ -91,6 +91,8 @@ func (h *History) admitLocked(item *queued) error {
 	switch {
 	case h.err != nil:
 		return h.stoppedError("boltstore.Append")
+	case h.opts.Space.Full():
+		return fullError("boltstore.Append", errDiskFull)
 	case !h.fitsLocked(item.size):
 		return &gateway.Error{Code: gateway.CodeUnavailable, Message: "the message store is too slow right now; try again",
 			Op: "boltstore.Append", Err: errors.New("the queue is full"), RetryAfter: spaceTimeout}

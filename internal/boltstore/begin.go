@@ -44,8 +44,35 @@ func historyFile(opts *HistoryOptions) storeFile {
 // already, the last process did not stop cleanly: messages that it announced
 // may be missing, and a new generation begins.
 func (h *History) begin() error {
-	resets := 0
-	err := h.update(0, func(tx *bolt.Tx) error {
+	resets, err := h.load()
+	if gateway.CodeOf(err) == gateway.CodeStorageFull && h.opts.Space.lastResort() {
+		resets, err = h.load()
+	}
+	if err != nil {
+		return h.refuseBegin(err)
+	}
+	h.filled()
+	h.epoch = h.state.epoch
+	for _, r := range h.rooms {
+		r.committed = r.filled
+		r.head.Epoch = r.disk.epoch
+		if r.disk.generation != h.state.generation {
+			r.head.Epoch = h.epoch
+		}
+		if r.disk.epoch != r.head.Epoch {
+			resets++
+		}
+	}
+	h.sweep()
+	h.reportBegin(resets)
+	return h.leaveRooms()
+}
+
+// load is the transaction of begin. It returns how many rooms had to be made
+// anew.
+func (h *History) load() (resets int, err error) {
+	err = h.update(0, func(tx *bolt.Tx) error {
+		h.rooms, h.tail = make(map[gateway.RoomID]*room), logTail{} // it may run twice
 		var ok bool
 		if h.state, ok = readState(tx); !ok {
 			return refuseDamaged(h.opts.Path, errNoState)
@@ -73,28 +100,14 @@ func (h *History) begin() error {
 		h.state.open = true
 		return h.state.put(tx)
 	})
-	if err != nil {
-		return h.refuseBegin(err)
-	}
-	h.filled()
-	h.epoch = h.state.epoch
-	for _, r := range h.rooms {
-		r.committed = r.filled
-		r.head.Epoch = r.disk.epoch
-		if r.disk.generation != h.state.generation {
-			r.head.Epoch = h.epoch
-		}
-		if r.disk.epoch != r.head.Epoch {
-			resets++
-		}
-	}
-	h.sweep()
-	h.reportBegin(resets)
-	return h.leaveRooms()
+	return resets, err
 }
 
 func (h *History) refuseBegin(err error) error {
-	if gateway.CodeOf(err) == gateway.CodeInternal {
+	switch gateway.CodeOf(err) {
+	case gateway.CodeStorageFull:
+		return refuse(err, "%s cannot be opened: the disk is full; free some space", h.opts.Path)
+	case gateway.CodeInternal:
 		return refuse(err, "%s cannot be written; check the disk and its free space", h.opts.Path)
 	}
 	return err
@@ -188,7 +201,12 @@ func (h *History) markClean() error {
 		}
 		return h.state.put(tx)
 	})
-	if err != nil {
+	switch {
+	case gateway.CodeOf(err) == gateway.CodeStorageFull:
+		h.state.open = true // as the file says
+		h.log.Error("the disk is full: the stop cannot be noted as clean, and rooms will begin new epochs", "event", "disk_full")
+		return nil
+	case err != nil:
 		return h.fail(err)
 	}
 	h.filled()

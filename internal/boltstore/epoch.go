@@ -20,7 +20,7 @@ func (h *History) NewEpoch(id gateway.RoomID) error {
 	return h.operate(&operation{
 		room: r,
 		change: func(tx *bolt.Tx) (err error) {
-			disk, err = h.endEpoch(tx, r)
+			disk, err = h.endEpoch(tx, r, newEpoch(h.state.generation))
 			return err
 		},
 		apply: func() { r.begin(disk) },
@@ -28,7 +28,7 @@ func (h *History) NewEpoch(id gateway.RoomID) error {
 }
 
 // endEpoch begins a new epoch of the room in the file.
-func (h *History) endEpoch(tx *bolt.Tx, r *room) (roomDisk, error) {
+func (h *History) endEpoch(tx *bolt.Tx, r *room, next gateway.Epoch) (roomDisk, error) {
 	disk := r.disk
 	if err := disk.enterGeneration(tx, r.id, &h.state); err != nil {
 		return disk, err
@@ -37,7 +37,7 @@ func (h *History) endEpoch(tx *bolt.Tx, r *room) (roomDisk, error) {
 	if err := putEpochs(tx, r.id, past); err != nil {
 		return disk, err
 	}
-	disk.epoch = newEpoch(disk.generation)
+	disk.epoch = next
 	return disk, disk.put(tx, r.id)
 }
 

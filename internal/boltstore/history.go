@@ -27,6 +27,13 @@ type HistoryOptions struct {
 	// own; the slice is only valid during the call, and afterwards the
 	// records' tickets are cleared.
 	Committed func([]*gateway.Record)
+	// Lost is told which records were announced, and can never be stored for
+	// want of space. Their rooms have begun new epochs behind their newest
+	// stored message. It is called from the writer, and must not wait for the
+	// store; nil is nobody.
+	Lost func([]*gateway.Record)
+	// Space tells whether the disk is full; nil for a disk that never is.
+	Space *Space
 	// CommitWindow is the least time from the start of one commit to the
 	// start of the next; 0 lets the next start when the last has ended. A
 	// record of an fsynced room waits for no window.
@@ -109,6 +116,11 @@ type History struct {
 	touched []*room
 	garbage bool // there may be something left of deleted rooms
 	broken  bool // a commit failed
+	// stuck is a batch that found no space, since stuckSince; lost are the
+	// rooms whose new epochs are not stored yet.
+	stuck      []queued
+	stuckSince time.Time
+	lost       []*room
 }
 
 // logTail is what the log bucket holds.

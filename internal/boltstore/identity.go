@@ -27,6 +27,8 @@ type IdentityOptions struct {
 	// failed. The process then has to end.
 	Failed   func(error)
 	Observer Observer
+	// Space tells whether the disk is full; nil for a disk that never is.
+	Space *Space
 	// AuditEvents is how many events each of the audit's two rings keeps,
 	// those that come with everyday use and the others; 0 is 10,000.
 	AuditEvents int
@@ -53,6 +55,7 @@ type Identity struct {
 // change is one Update on its way.
 type change struct {
 	fn   func(*IdentityTx) error
+	own  *overlay // what fn wrote
 	done chan struct{}
 	err  error // set before done is closed
 }
@@ -122,7 +125,8 @@ func (s *Identity) within(tx *bolt.Tx) *IdentityTx {
 // called at the same time share a commit, one after the other seeing what those
 // before wrote; who writes nothing causes none. fn runs once, on any of the
 // callers' goroutines; when it returns an error or panics, nothing of it is kept
-// and the others go on. Update returns fn's error, CodeUnavailable after Close or
+// and the others go on. Update returns fn's error, CodeStorageFull when the disk is
+// full and nothing was kept, CodeUnavailable after Close or
 // a failed commit, or the failure of the commit as CodeInternal: what is then on
 // the disk is not known.
 func (s *Identity) Update(fn func(*IdentityTx) error) error {
@@ -180,30 +184,19 @@ func (s *Identity) commitGroup(group []*change) {
 
 func (s *Identity) commitAll(group []*change) error {
 	started := s.opts.Now()
-	var written int64
-	wrote := 0
-	err := guard(s.opts.Path, func() (err error) {
-		written, err = updateFile(s.db, &s.size, func(tx *bolt.Tx) error {
-			for _, c := range group {
-				ours := s.within(tx)
-				ours.own = &overlay{}
-				if c.err = runChange(c.fn, ours); c.err != nil || !ours.own.wrote() {
-					continue
-				}
-				if err := ours.own.apply(tx); err != nil {
-					return err
-				}
-				wrote++
-			}
-			if wrote == 0 {
-				return errNothing
-			}
-			return nil
-		})
-		return err
-	})
+	wrote, written, err := s.tryCommit(group, false)
+	if isFull(err) && s.opts.Space.ranOut() {
+		wrote, written, err = s.tryCommit(group, true)
+	}
 	switch {
 	case errors.Is(err, errNothing):
+		return nil
+	case isFull(err):
+		for _, c := range group {
+			if c.err == nil && c.own.wrote() {
+				c.err = fullError("boltstore.Update", err)
+			}
+		}
 		return nil
 	case err != nil:
 		s.err = gateway.Wrap("boltstore.Update", err)
@@ -217,6 +210,36 @@ func (s *Identity) commitAll(group []*change) error {
 		s.opts.Observer.Commit(s.opts.Now().Sub(started), wrote, written)
 	}
 	return nil
+}
+
+// tryCommit is one transaction of all the changes. Again means that they have
+// run, and that nothing has changed since: what they wrote is put once more.
+func (s *Identity) tryCommit(group []*change, again bool) (wrote int, written int64, err error) {
+	err = guard(s.opts.Path, func() (err error) {
+		written, err = updateFile(s.db, &s.size, func(tx *bolt.Tx) error {
+			for _, c := range group {
+				if !again {
+					ours := s.within(tx)
+					ours.own = &overlay{}
+					c.err = runChange(c.fn, ours)
+					c.own = ours.own
+				}
+				if c.err != nil || !c.own.wrote() {
+					continue
+				}
+				if err := c.own.apply(tx); err != nil {
+					return err
+				}
+				wrote++
+			}
+			if wrote == 0 {
+				return errNothing
+			}
+			return nil
+		})
+		return err
+	})
+	return wrote, written, err
 }
 
 // errNothing takes a transaction back that would commit nothing.

@@ -68,15 +68,30 @@ func (h *History) runOperations() error {
 		due := h.queue.taken >= op.after
 		h.mu.Unlock()
 		var err error
-		if due {
+		switch {
+		case h.stuck != nil || op.room != nil && len(h.lost) > 0:
+			// It has to wait for what may never be stored.
+			h.refuseOperation(op, fullError("boltstore.operate", errDiskFull))
+		case due:
 			err = h.perform(op)
-		} else {
+			if gateway.CodeOf(err) == gateway.CodeStorageFull {
+				h.refuseOperation(op, err)
+				err = nil
+			}
+		default:
 			err = h.commit(h.take(true))
 		}
 		if err != nil {
 			return h.fail(err)
 		}
 	}
+}
+
+func (h *History) refuseOperation(op *operation, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.endLocked(op, err)
+	h.operations = h.operations[1:]
 }
 
 func (h *History) perform(op *operation) error {

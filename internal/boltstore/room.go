@@ -32,6 +32,9 @@ type room struct {
 	// busy counts the operations that wait for the room: it takes nothing
 	// meanwhile.
 	busy int
+	// lostEpoch is the epoch that begins behind lost messages, until it is
+	// stored.
+	lostEpoch gateway.Epoch
 	// lives counts how often the room was deleted.
 	lives int
 

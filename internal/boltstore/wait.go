@@ -9,11 +9,14 @@ import (
 // Wait returns when the queue is at most half full, so that an Append that
 // follows finds room without waiting. Who calls it holds no lock that Committed
 // may want. It returns CodeUnavailable when the writer does not catch up within
-// 2 s, and lets the caller on once the history takes nothing more: Append then
-// says why.
+// 2 s, and lets the caller on while the history takes nothing: Append then says
+// why.
 func (h *History) Wait() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.opts.Space.Full() {
+		return nil
+	}
 	if h.err == nil && h.queue.bytes > maxQueueBytes/2 {
 		h.awaitSpaceLocked(maxQueueBytes / 2)
 	}

@@ -2,6 +2,7 @@ package boltstore
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -21,6 +22,17 @@ func (h *History) writeLoop(ctx context.Context) error {
 		if err := h.runOperations(); err != nil {
 			return err
 		}
+		if h.stuck != nil {
+			if err := h.unstick(ctx); err != nil {
+				return h.fail(err)
+			}
+			continue
+		}
+		if len(h.lost) > 0 && !h.opts.Space.Full() {
+			if err := h.recoverLost(); err != nil && gateway.CodeOf(err) != gateway.CodeStorageFull {
+				return h.fail(err)
+			}
+		}
 		batch := h.take(windowOver)
 		if batch != nil && h.opts.CommitWindow > 0 {
 			windowOver = false
@@ -37,6 +49,9 @@ func (h *History) writeLoop(ctx context.Context) error {
 			}
 		case h.purge:
 			err = h.purgeSome()
+			if gateway.CodeOf(err) == gateway.CodeStorageFull {
+				h.purge, err = false, nil // the next sweep tries again
+			}
 		default:
 			select {
 			case <-ctx.Done():
@@ -61,12 +76,21 @@ func (h *History) writeLoop(ctx context.Context) error {
 func (h *History) drain() error {
 	h.stop(errClosed)
 	for {
-		batch := h.take(true)
+		batch := h.stuck
+		if h.stuck = nil; batch == nil {
+			batch = h.take(true)
+		}
 		if batch == nil {
 			return h.runOperations()
 		}
 		if err := h.commit(batch); err != nil {
 			return h.fail(err)
+		}
+		if h.stuck != nil {
+			// The file stays marked as open: rooms begin new epochs.
+			h.log.Error("messages are lost: the disk is full", "event", "messages_lost", "records", len(h.stuck))
+			h.endOperations()
+			return nil
 		}
 	}
 }
@@ -82,7 +106,8 @@ func (h *History) fail(err error) error {
 	return err
 }
 
-// commit puts the batch on disk and hands it to the announcer.
+// commit puts the batch on disk and hands it to the announcer. When there is no
+// space for it, it is stuck.
 func (h *History) commit(batch []queued) error {
 	for h.acks.full() && !h.operating() {
 		<-h.announced
@@ -105,6 +130,10 @@ func (h *History) commit(batch []queued) error {
 			return h.appendLog(tx, batch, size)
 		})
 	})
+	if gateway.CodeOf(err) == gateway.CodeStorageFull {
+		h.hold(batch)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -165,8 +194,27 @@ func (h *History) arenaFor(size int) []byte {
 	return h.arena[:0]
 }
 
-// update is one durable transaction. Every error of it is final.
+// update is one durable transaction. CodeStorageFull means that nothing has
+// changed; every other error is final. fn may be called twice.
 func (h *History) update(records int, fn func(*bolt.Tx) error) error {
+	err := h.tryUpdate(records, fn)
+	if isFull(err) && h.opts.Space.ranOut() {
+		err = h.retryUpdate(records, fn)
+	}
+	if isFull(err) {
+		return errors.Join(h.reload(), fullError("boltstore.update", err))
+	}
+	return err
+}
+
+func (h *History) retryUpdate(records int, fn func(*bolt.Tx) error) error {
+	if err := h.reload(); err != nil {
+		return err
+	}
+	return h.tryUpdate(records, fn)
+}
+
+func (h *History) tryUpdate(records int, fn func(*bolt.Tx) error) error {
 	started := h.opts.Now()
 	var bytes int64
 	err := guard(h.opts.Path, func() (err error) {

@@ -19,9 +19,10 @@ type publication struct {
 	room *room
 	// session gets an ack; nil when none is wanted or the publisher is gone.
 	session *Session
-	// done is closed when the message is as durable as its room's class; nil
-	// when nobody waits.
+	// done is closed when the message is as durable as its room's class, or
+	// with err set when it never will be; nil when nobody waits.
 	done chan struct{}
+	err  error
 }
 
 // Receipt is what a publisher over HTTP gets back.
@@ -35,8 +36,8 @@ type Receipt struct {
 
 // Publish publishes on behalf of someone without a session, and returns once
 // the message is as durable as the room's class says. It returns CodeForbidden
-// without a grant to write, CodeUnavailable when the history takes no more, and
-// the context's error when it ends first; the message may then still appear.
+// without a grant to write, CodeStorageFull when the disk is full,
+// CodeUnavailable when the history takes no more, and the context's error when it ends first; the message may then still appear.
 func (h *Hub) Publish(ctx context.Context, p gateway.Principal, id gateway.RoomID, mid gateway.MessageID, payload gateway.Payload) (Receipt, error) {
 	if err := mayWrite(&p, id); err != nil {
 		return Receipt{}, err
@@ -51,6 +52,9 @@ func (h *Hub) Publish(ctx context.Context, p gateway.Principal, id gateway.RoomI
 	m := pub.record.Message
 	select {
 	case <-done:
+		if pub.err != nil {
+			return Receipt{}, pub.err
+		}
 		return Receipt{Room: id, Seq: m.Seq, TS: m.TS, ID: mid, Durability: pub.durability}, nil
 	case <-ctx.Done():
 		return Receipt{}, ctx.Err()
