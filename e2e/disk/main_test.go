@@ -1,5 +1,5 @@
-// Package disk_test lets the real binary run out of disk: a small file system in
-// a file is mounted for it, which takes root. Every promise about messages is held
+// Package disk_test does to the real binary what disks do: they run full (a small
+// file system in a file is mounted for that, which takes root) and they rot. Every promise about messages is held
 // against a ledger that lies elsewhere.
 package disk_test
 
@@ -84,7 +84,11 @@ type site struct {
 
 func open(t *testing.T, d *disk) *site {
 	t.Helper()
-	data := filepath.Join(d.path, "data")
+	return openIn(t, filepath.Join(d.path, "data"))
+}
+
+func openIn(t *testing.T, data string) *site {
+	t.Helper()
 	rooms := process.WriteFile(t, "edgegw.toml", "[[rooms]]\nmatch = \"mem\"\ndurability = \"memory\"\n[[rooms]]\nmatch = \"fs\"\ndurability = \"fsynced\"\n")
 	s := &site{t: t, Gateway: process.New(t, "data_dir="+data, "config="+rooms, "message_rate=0", "argon2_memory_kib=7168", "argon2_time=1",
 		"login_rate_per_ip=0", "login_rate_per_account=0", "commit_window=0s")}

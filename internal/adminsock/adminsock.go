@@ -8,6 +8,7 @@ package adminsock
 
 import (
 	"context"
+	"io"
 	"path/filepath"
 )
 
@@ -22,6 +23,7 @@ type Admin interface {
 	Users
 	Devices
 	Tokens
+	Backups
 }
 
 // Users is Admin's part about people.
@@ -77,4 +79,12 @@ type Tokens interface {
 	// is not the gateway's to change, and CodeUnavailable when its file cannot
 	// be written.
 	RotateKey(context.Context) (KeyRotation, error)
+}
+
+// Backups are what `edgegw backup` asks for.
+type Backups interface {
+	// Backup writes an archive of the gateway, while it goes on. What was
+	// written counts only when Backup returns nil. It returns CodeConflict
+	// while another one is being made.
+	Backup(context.Context, io.Writer) error
 }

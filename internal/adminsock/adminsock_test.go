@@ -136,6 +136,13 @@ func (f *fake) RotateKey(ctx context.Context) (adminsock.KeyRotation, error) {
 
 // serve runs a server on a folder of its own until the test ends, or until stop
 // is called, which returns what Serve did.
+func (f *fake) Backup(ctx context.Context, w io.Writer) error {
+	if _, err := io.WriteString(w, "an archive"); err != nil {
+		return err
+	}
+	return f.call(ctx, "Backup", nil)
+}
+
 func serve(t *testing.T, a adminsock.Admin) (dir string, stop func() error) {
 	t.Helper()
 	dir = t.TempDir()
@@ -227,6 +234,21 @@ func TestPatchTellsNothingFromEmpty(t *testing.T) {
 	}
 	if want := []string{`UpdateUser {"name":"a"}`, `UpdateUser {"name":"a","grants":[]}`}; !slices.Equal(f.calls, want) {
 		t.Errorf("calls %q, want %q", f.calls, want)
+	}
+}
+
+// How a backup went stands behind it: what came before does not count then.
+func TestBackup(t *testing.T) {
+	f := &fake{}
+	dir, _ := serve(t, f)
+	c := dial(t, dir)
+	var got strings.Builder
+	if err := c.Backup(t.Context(), &got); err != nil || got.String() != "an archive" {
+		t.Errorf("%q, %v", got.String(), err)
+	}
+	f.err = gateway.Errorf(gateway.CodeConflict, "one is being made")
+	if err := c.Backup(t.Context(), io.Discard); gateway.CodeOf(err) != gateway.CodeConflict || !strings.Contains(err.Error(), "one is being made") {
+		t.Errorf("error %v", err)
 	}
 }
 

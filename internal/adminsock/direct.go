@@ -3,6 +3,7 @@ package adminsock
 import (
 	"bytes"
 	"context"
+	"io"
 	"time"
 
 	"edgegw/internal/accounts"
@@ -16,6 +17,8 @@ type Direct struct {
 	// LongestTTL is the life of the access token that lives longest, which is
 	// how long an old signing key goes on verifying.
 	LongestTTL time.Duration
+	// Archive writes a backup; nil where there is only a store to ask.
+	Archive func(context.Context, io.Writer) error
 }
 
 func origin(ctx context.Context) context.Context {

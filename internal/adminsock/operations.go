@@ -36,6 +36,8 @@ func handler(a Admin) http.Handler {
 	mux.Handle("POST /token/issue", operation(gateway.MaxBodyBytes, a.IssueToken))
 	mux.Handle("POST /token/inspect", operation(gateway.MaxBodyBytes, a.InspectToken))
 	mux.Handle("POST /token/rotate", operation(gateway.MaxBodyBytes, list(a.RotateKey)))
+
+	mux.Handle("POST /backup", archive(a.Backup))
 	return mux
 }
 

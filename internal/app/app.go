@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"edgegw/internal/accounts"
@@ -54,6 +55,7 @@ type App struct {
 	identity *boltstore.Identity
 	history  *boltstore.History
 	space    *boltstore.Space
+	salvaged atomic.Pointer[string] // what health tells of a damaged history
 	volatile *memstore.Store
 	hub      *hub.Hub
 	accounts *accounts.Service
@@ -117,7 +119,7 @@ func (a *App) taskList() []task {
 		}},
 		{name: "admin socket", run: func(ctx context.Context, ready func()) error {
 			ready()
-			return adminsock.Serve(ctx, a.admin, direct(a.accounts, a.cfg), a.logger)
+			return adminsock.Serve(ctx, a.admin, a.adminOf(), a.logger)
 		}},
 	}
 	if a.webhook != nil {

@@ -26,6 +26,9 @@ func OpenAccounts(ctx context.Context, cfg *config.Config, create bool) (a admin
 	if dialErr == nil {
 		return client, func() error { return nil }, nil
 	}
+	if err := finishRestore(cfg.DataDir); err != nil {
+		return nil, nil, err
+	}
 	path := filepath.Join(cfg.DataDir, identityFile)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && !create {
 		return nil, nil, gateway.Errorf(gateway.CodeNotFound,

@@ -113,7 +113,7 @@ func TestMetrics(t *testing.T) {
 		"ws_closed_total", "ws_rejected_total", "rooms", "room_subscribers", "room_message_rate", "publish_duration_seconds",
 		"auth_logins_total", "auth_token_rejections_total", "argon2_duration_seconds", "argon2_queue",
 		"store_commit_duration_seconds", "store_commit_messages", "store_bytes_written_total", "store_size_bytes",
-		"disk_free_bytes", "epoch_resets_total", "clock_state", "http_requests_total", "http_request_duration_seconds", "build_info",
+		"disk_free_bytes", "epoch_resets_total", "quarantines_total", "clock_state", "http_requests_total", "http_request_duration_seconds", "build_info",
 	} {
 		if !bytes.Contains(body, []byte("\n# TYPE edgegw_"+name+" ")) && !bytes.HasPrefix(body, []byte("# TYPE edgegw_"+name+" ")) {
 			t.Errorf("the metrics lack edgegw_%s", name)

@@ -89,6 +89,10 @@ func (a *App) storeObserver() boltstore.Observer {
 			m.BytesWritten.Add(bytes)
 		},
 		EpochResets: func(rooms int) { m.EpochResets.Add(int64(rooms)) },
+		Quarantined: func(saved string) {
+			m.Quarantines.Inc()
+			a.salvaged.Store(&saved)
+		},
 	}
 }
 
@@ -141,6 +145,10 @@ func (a *App) health() httpapi.Health {
 		h.Status = httpapi.HealthDegraded
 	case free < lowDiskBytes:
 		h.Checks["disk"] = "low"
+		h.Status = httpapi.HealthDegraded
+	}
+	if saved := a.salvaged.Load(); saved != nil {
+		h.Checks["history"] = "was damaged: " + *saved
 		h.Status = httpapi.HealthDegraded
 	}
 	h.Checks["pressure"] = a.pressure.text()

@@ -29,6 +29,7 @@ var Floors = map[string]int{
 	"internal/memstore":  1,
 
 	"internal/accounts": 2,
+	"internal/backup":   2,
 	"internal/hub":      2,
 
 	"internal/httpapi":   3,

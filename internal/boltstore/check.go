@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"os"
+	"slices"
 )
 
 // The layout of a bbolt meta page, as far as it is needed to tell a whole file
@@ -21,7 +22,7 @@ const (
 var errNoMeta = errors.New("no valid meta page")
 
 type boltMeta struct {
-	pageSize, pages, txid uint64
+	pageSize, root, freelist, pages, txid uint64
 }
 
 // checkFile refuses a file that is foreign, damaged in both meta pages, or
@@ -34,7 +35,7 @@ func checkFile(path string, size int64) (err error) {
 	defer func() { err = errors.Join(err, file.Close()) }()
 	meta, magic, err := newestMeta(file)
 	switch {
-	case err != nil && !magic:
+	case err != nil && !magic && !blank(file):
 		return refuse(err, "%s is no edgegw store; move it away, or choose another data_dir", path)
 	case err != nil:
 		return refuseDamaged(path, err)
@@ -43,6 +44,14 @@ func checkFile(path string, size int64) (err error) {
 		return refuseDamaged(path, fmt.Errorf("it is cut short: %d of %d bytes", size, want))
 	}
 	return nil
+}
+
+// blank reports whether the file begins like one that was cut off or zeroed, and
+// not like somebody else's.
+func blank(file *os.File) bool {
+	head := make([]byte, 64)
+	n, _ := file.ReadAt(head, 0)
+	return !slices.ContainsFunc(head[:n], func(b byte) bool { return b != 0 })
 }
 
 // newestMeta returns the valid meta page of the newest transaction, and whether
@@ -74,7 +83,7 @@ func readMeta(file *os.File, offset int64) (m boltMeta, magic, ok bool) {
 	}
 	b, order := page[pageHeaderBytes:], binary.NativeEndian
 	magic = order.Uint32(b) == metaMagic
-	m = boltMeta{pageSize: uint64(order.Uint32(b[8:])), pages: order.Uint64(b[40:]), txid: order.Uint64(b[48:])}
+	m = boltMeta{pageSize: uint64(order.Uint32(b[8:])), root: order.Uint64(b[16:]), freelist: order.Uint64(b[32:]), pages: order.Uint64(b[40:]), txid: order.Uint64(b[48:])}
 	sum := fnv.New64a()
 	sum.Write(b[:metaSummed]) // a hash never fails
 	return m, magic, magic && sum.Sum64() == order.Uint64(b[metaSummed:])

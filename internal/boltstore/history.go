@@ -68,6 +68,9 @@ type Observer struct {
 	Commit func(took time.Duration, records int, bytes int64)
 	// EpochResets is told how many rooms had to begin a new epoch.
 	EpochResets func(rooms int)
+	// Quarantined is told that a damaged file was put aside, and what of it
+	// was saved, in words.
+	Quarantined func(saved string)
 	// Damaged is told how many records failed their sum and were left out.
 	Damaged func(records int)
 }
@@ -90,6 +93,7 @@ type History struct {
 	decided atomic.Pointer[map[gateway.RoomID]gateway.RoomSettings]
 
 	damaged atomic.Int64
+	sick    atomic.Pointer[error] // damage that was met
 	size    atomic.Int64
 
 	mu    sync.Mutex
@@ -133,14 +137,26 @@ type logTail struct {
 
 // OpenHistory opens history.db, or creates it. What the log holds goes into the
 // rooms' buckets, and after a stop that was not clean every room with messages
-// begins a new epoch. It returns CodeConflict when another process has the file,
-// and CodeUnavailable, with a message that says what to do, when the file cannot
-// be used.
+// begins a new epoch. A damaged file is put aside, and what its sums vouch for
+// goes into a new one. OpenHistory returns CodeConflict when another process has
+// the file, and CodeUnavailable, with a message that says what to do, when the
+// file cannot be used.
 func OpenHistory(opts HistoryOptions) (*History, error) {
 	if opts.Settings == nil || opts.Now == nil {
 		return nil, gateway.Wrap("boltstore.OpenHistory", errors.New("options lack Settings or Now"))
 	}
 	opts.complete()
+	h, err := openHistory(opts)
+	if !isDamaged(err) {
+		return h, err
+	}
+	if err := quarantine(&opts, err); err != nil {
+		return nil, err
+	}
+	return openHistory(opts)
+}
+
+func openHistory(opts HistoryOptions) (*History, error) {
 	db, err := openStore(historyFile(&opts))
 	if err != nil {
 		return nil, err
@@ -156,6 +172,9 @@ func OpenHistory(opts HistoryOptions) (*History, error) {
 	h.queue.space = make(chan struct{})
 	h.publishers.most = maxPublisherBytes
 	h.acks.ready = sync.NewCond(&h.acks.mu)
+	if err := checkPages(&opts); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	if err := guard(opts.Path, h.begin); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}

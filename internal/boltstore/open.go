@@ -75,7 +75,7 @@ func createStore(f storeFile) (err error) {
 		return refusePath(f.path, err)
 	}
 	defer func() { err = errors.Join(err, dir.Close()) }()
-	if err := lockFolder(dir); err != nil {
+	if err := lockFile(dir); err != nil {
 		return refuseInUse(f.path, err)
 	}
 	if _, err := os.Stat(f.path); err == nil {
@@ -98,11 +98,12 @@ func createStore(f storeFile) (err error) {
 	return nil
 }
 
-func lockFolder(dir *os.File) error {
+// lockFile locks a file or a folder, as bbolt does, and waits a little for it.
+func lockFile(file *os.File) error {
 	const pause = 50 * time.Millisecond
 	var err error
 	for range lockTimeout / pause {
-		err = syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if !errors.Is(err, syscall.EWOULDBLOCK) {
 			return err
 		}

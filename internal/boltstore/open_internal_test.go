@@ -1,11 +1,11 @@
 package boltstore
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,22 +50,12 @@ func TestOpenRefuses(t *testing.T) {
 			return rewrite(t, path, []byte(strings.Repeat("hello ", 9999)))
 		},
 			gateway.CodeUnavailable, "is no edgegw store; move it away"},
-		{"bad an empty file", func(t *testing.T, path string) string { return rewrite(t, path, nil) },
-			gateway.CodeUnavailable, "is no edgegw store; move it away"},
 		{"bad another program's bbolt file", foreign, gateway.CodeUnavailable, "is no edgegw store; move it away"},
-		{"bad cut in the middle", func(t *testing.T, path string) string { return cut(t, path, 20<<10) },
-			gateway.CodeUnavailable, "is damaged; keep a copy"},
-		{"bad cut inside the meta pages", func(t *testing.T, path string) string { return cut(t, path, 5000) },
-			gateway.CodeUnavailable, "is damaged; keep a copy"},
-		{"bad both meta pages damaged", func(t *testing.T, path string) string { return flip(t, path, 20, 4096+20) },
-			gateway.CodeUnavailable, "is damaged; keep a copy"},
 		{"bad schema of the future", func(t *testing.T, path string) string {
 			return alter(t, path, keySchema, binary.BigEndian.AppendUint32(nil, 3))
 		}, gateway.CodeUnavailable, "has schema version 3 and this edgegw knows up to 2; run the newer edgegw"},
 		{"bad the other store's file", func(t *testing.T, path string) string { return alter(t, path, keyKind, []byte("identity")) },
 			gateway.CodeUnavailable, "is the identity store, not the history store"},
-		{"bad state record", func(t *testing.T, path string) string { return alter(t, path, keyState, []byte("nonsense")) },
-			gateway.CodeUnavailable, "is damaged; keep a copy"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -117,54 +107,74 @@ func TestLeftoversOfAFirstOpen(t *testing.T) {
 	}
 }
 
-// TestDamagedFilesNeverCrash flips, zeroes and cuts a store at random places:
-// it either opens and reads, or refuses with an error of its own.
-func TestDamagedFilesNeverCrash(t *testing.T) {
+// TestOpenMends opens what a card has damaged: the file is put aside as it was,
+// and what is sound of it is there.
+func TestOpenMends(t *testing.T) {
 	site := storetest.NewSite()
-	path := history(t, site)
-	whole, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
+	for _, test := range []struct {
+		name string
+		harm func(t *testing.T, path string) string
+		all  bool // nothing is lost
+	}{
+		{"ok an empty file", func(t *testing.T, path string) string { return rewrite(t, path, nil) }, false},
+		{"ok cut in the middle", func(t *testing.T, path string) string { return cut(t, path, 20<<10) }, false},
+		{"ok cut inside the meta pages", func(t *testing.T, path string) string { return cut(t, path, 5000) }, false},
+		{"ok both meta pages damaged", func(t *testing.T, path string) string { return flip(t, path, 20, 4096+20) }, false},
+		{"ok state record", func(t *testing.T, path string) string { return alter(t, path, keyState, []byte("nonsense")) }, true},
+		{"ok damage that was met before", func(t *testing.T, path string) string {
+			rewrite(t, markOf(path), nil)
+			return path
+		}, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			path := test.harm(t, history(t, site))
+			damaged, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			saved := ""
+			h := openTest(t, site, path, func(o *HistoryOptions) { o.Observer.Quarantined = func(s string) { saved = s } })
+			if !strings.Contains(saved, "messages in") {
+				t.Errorf("told was %q", saved)
+			}
+			bad, err := filepath.Glob(path + badMark + "*")
+			if err != nil || len(bad) != 1 {
+				t.Fatalf("%v, %v", bad, err)
+			}
+			if kept, err := os.ReadFile(bad[0]); err != nil || !bytes.Equal(kept, damaged) {
+				t.Errorf("%d of %d bytes were kept, %v", len(kept), len(damaged), err)
+			}
+			if all := storetest.All(t, h, "room-0"); test.all && (len(all) == 0 || string(all[len(all)-1].Payload.Bytes) != "in the log") {
+				t.Errorf("%d messages are left", len(all))
+			}
+			storetest.Publish(t, h, site, "room-0", "new")
+			h.settle(t)
+			if err := h.db.Close(); err != nil {
+				t.Fatal(err)
+			}
+			saved = ""
+			openTest(t, site, path, func(o *HistoryOptions) { o.Observer.Quarantined = func(s string) { saved = s } })
+			if saved != "" {
+				t.Errorf("it is damaged again: %s", saved)
+			}
+		})
 	}
-	rnd := rand.New(rand.NewPCG(1, 2))
-	refused := 0
-	for range 150 {
-		data := append([]byte(nil), whole...)
-		at := rnd.IntN(len(data))
-		switch rnd.IntN(4) {
-		case 0:
-			data[at] ^= 1 << rnd.IntN(8)
-		case 1:
-			data = data[:at]
-		case 2:
-			page := data[at/4096*4096:]
-			clear(page[:min(4096, len(page))])
-		default:
-			copy(data[at/4096*4096:], data[rnd.IntN(len(data))/4096*4096:][:4096])
+}
+
+// Of damaged files the newest few are kept.
+func TestOldDamagedFilesGo(t *testing.T) {
+	site := storetest.NewSite()
+	path := filepath.Join(t.TempDir(), "history.db")
+	for range keptBad + 2 {
+		h := openTest(t, site, path, func(o *HistoryOptions) { o.Observer.Quarantined = nil })
+		if err := h.db.Close(); err != nil {
+			t.Fatal(err)
 		}
-		h, err := tryOpen(t, site, rewrite(t, path, data), nil)
-		if err != nil {
-			if code := gateway.CodeOf(err); code != gateway.CodeUnavailable {
-				t.Errorf("OpenHistory = %v", err)
-			}
-			refused++
-			continue
-		}
-		for _, room := range []gateway.RoomID{"room-0", "room-1", "room-2"} {
-			page, err := h.Page(room, gateway.HistoryQuery{Limit: 1000})
-			if code := gateway.CodeOf(err); code != "" && code != gateway.CodeUnavailable {
-				t.Errorf("Page = %v", err)
-			}
-			for _, m := range page.Messages {
-				if s := string(m.Payload.Bytes); s != "in the log" && s != strings.Repeat("x", 100) {
-					t.Errorf("a damaged message was served: %q", s)
-				}
-			}
-		}
-		h.db.Close()
+		rewrite(t, markOf(path), nil)
+		site.Advance(time.Second)
 	}
-	if refused == 0 || refused == 150 {
-		t.Errorf("%d of 150 damaged files were refused", refused)
+	if bad, err := filepath.Glob(path + badMark + "*"); err != nil || len(bad) != keptBad {
+		t.Errorf("%v, %v", bad, err)
 	}
 }
 

@@ -189,8 +189,11 @@ func (h *History) readFile(op string, fn func(*bolt.Tx)) error {
 			return nil
 		})
 	})
-	if err != nil && gateway.CodeOf(err) == gateway.CodeInternal {
-		return &gateway.Error{Code: gateway.CodeUnavailable, Message: "the history cannot be read right now; try again", Op: op, Err: err}
+	if err == nil {
+		return nil
 	}
-	return err
+	if isDamaged(err) {
+		h.foundDamage(err)
+	}
+	return &gateway.Error{Code: gateway.CodeUnavailable, Message: "the history cannot be read right now; try again", Op: op, Err: err}
 }

@@ -26,8 +26,16 @@ func refuseInUse(path string, cause error) *gateway.Error {
 	return e
 }
 
+// damage is the cause of every refusal of a file that is damaged, and not merely
+// in the wrong place.
+type damage struct{ error }
+
+func (d damage) Unwrap() error { return d.error }
+
+func isDamaged(err error) bool { return errors.As(err, new(damage)) }
+
 func refuseDamaged(path string, cause error) *gateway.Error {
-	return refuse(cause, "%s is damaged; keep a copy of it, then restore a backup, or move it away to start with an empty one", path)
+	return refuse(damage{cause}, "%s is damaged; keep a copy of it, then restore a backup, or move it away to start with an empty one", path)
 }
 
 // refusePath says why a file could not be opened or made.

@@ -3,6 +3,7 @@ package boltstore
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -48,6 +49,19 @@ func (s schema) create(tx *bolt.Tx) error {
 	return putSchema(tx, s.version())
 }
 
+var errNoKind = errors.New("what it says of itself is missing")
+
+// looksLikeOurs reports whether a file that does not say what it is has a bucket
+// that only our files have.
+func looksLikeOurs(tx *bolt.Tx) bool {
+	for _, name := range append([][]byte{bucketLog, bucketMessages, bucketRooms, bucketEpochs, bucketIDs}, buckets[binAccounts:]...) {
+		if tx.Bucket(name) != nil {
+			return true
+		}
+	}
+	return tx.Bucket(bucketMeta) != nil
+}
+
 func putSchema(tx *bolt.Tx, version uint32) error {
 	return tx.Bucket(bucketMeta).Put(keySchema, binary.BigEndian.AppendUint32(nil, version))
 }
@@ -80,6 +94,9 @@ func (s schema) upgrade(db *bolt.DB, path string) error {
 func (s schema) read(tx *bolt.Tx, path string) (uint32, error) {
 	meta := tx.Bucket(bucketMeta)
 	if meta == nil || meta.Get(keyKind) == nil || len(meta.Get(keySchema)) != 4 {
+		if looksLikeOurs(tx) {
+			return 0, refuseDamaged(path, errNoKind)
+		}
 		return 0, refuse(nil, "%s is no edgegw store; move it away, or choose another data_dir", path)
 	}
 	if kind := meta.Get(keyKind); !bytes.Equal(kind, []byte(s.kind)) {

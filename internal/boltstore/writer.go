@@ -19,7 +19,7 @@ func (h *History) writeLoop(ctx context.Context) error {
 	defer sweep.Stop()
 	windowOver := false // the timer says when
 	for {
-		if err := h.runOperations(); err != nil {
+		if err := h.catchUp(); err != nil {
 			return err
 		}
 		if h.stuck != nil {
@@ -27,11 +27,6 @@ func (h *History) writeLoop(ctx context.Context) error {
 				return h.fail(err)
 			}
 			continue
-		}
-		if len(h.lost) > 0 && !h.opts.Space.Full() {
-			if err := h.recoverLost(); err != nil && gateway.CodeOf(err) != gateway.CodeStorageFull {
-				return h.fail(err)
-			}
 		}
 		batch := h.take(windowOver)
 		if batch != nil && h.opts.CommitWindow > 0 {
@@ -72,6 +67,22 @@ func (h *History) writeLoop(ctx context.Context) error {
 	}
 }
 
+// catchUp does what comes before the next commit.
+func (h *History) catchUp() error {
+	if err := h.sick.Load(); err != nil {
+		return h.fail(*err)
+	}
+	if err := h.runOperations(); err != nil {
+		return err
+	}
+	if len(h.lost) > 0 && !h.opts.Space.Full() {
+		if err := h.recoverLost(); err != nil && gateway.CodeOf(err) != gateway.CodeStorageFull {
+			return h.fail(err)
+		}
+	}
+	return nil
+}
+
 // drain commits what is left. Nothing can be appended any more.
 func (h *History) drain() error {
 	h.stop(errClosed)
@@ -99,6 +110,9 @@ func (h *History) drain() error {
 // known, so that no later one may build on it.
 func (h *History) fail(err error) error {
 	h.broken = true
+	if isDamaged(err) {
+		h.markDamaged()
+	}
 	err = gateway.Wrap("boltstore.Run", err)
 	h.log.Error("a commit failed; the gateway has to stop", "event", "store_failed", "db", "history", "err", err)
 	h.stop(err)

@@ -97,9 +97,13 @@ type Config struct {
 	// Rooms are the [[rooms]] tables in the order of the file.
 	Rooms []RoomRule
 
+	file         string
 	settings     []Setting
 	roomSettings [][]Setting
 }
+
+// File is the path of the configuration file, "" without one.
+func (c *Config) File() string { return c.file }
 
 // RoomRule gives settings to the rooms that a pattern matches.
 type RoomRule struct {

@@ -37,6 +37,7 @@ func Load(s Sources) (*Config, error) {
 		fileName = s.File
 	}
 	l.readFlags(s.Flags)
+	l.config.file = fileName
 	l.file = &document{}
 	if fileName != "" {
 		l.file = readDocument(fileName, &l.problems)

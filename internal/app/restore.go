@@ -1,0 +1,238 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"edgegw/internal/backup"
+	"edgegw/internal/boltstore"
+	"edgegw/internal/config"
+	"edgegw/internal/gateway"
+)
+
+// The folder in data_dir that an archive is unpacked into. What stands in staging
+// counts for nothing; movingOut says that all of it is verified and that the files
+// of before are moved aside, movingIn that they have been.
+const (
+	staging   = "restore.tmp"
+	movingOut = "restore.out"
+	movingIn  = "restore.in"
+)
+
+// The folders in it.
+const (
+	stagedNew = "new"
+	stagedOld = "old"
+)
+
+// unpack brings all of an archive back in dir, and verifies it. finish ends the
+// history: with Finish it is on disk.
+func unpack(path, dir string, finish func(*boltstore.HistoryImport) error) (err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	history, err := boltstore.NewHistoryImport(filepath.Join(dir, historyFile))
+	if err != nil {
+		return err
+	}
+	_, err = backup.Read(file, func(name string, data []byte) error {
+		if strings.HasPrefix(name, "history/") {
+			return history.Add(data)
+		}
+		return unpackFile(dir, name, data)
+	})
+	if err == nil {
+		err = finish(history)
+	}
+	if err != nil {
+		return errors.Join(err, history.Abort())
+	}
+	if _, err := os.Stat(filepath.Join(dir, identityFile)); err != nil {
+		return gateway.Errorf(gateway.CodeUnavailable, "the backup has no accounts in it; use another one")
+	}
+	return boltstore.VerifyIdentity(filepath.Join(dir, identityFile))
+}
+
+// unpackFile takes the entries that a backup is known to have, and no others: a
+// name must not lead out of the folder.
+func unpackFile(dir, name string, data []byte) error {
+	switch name {
+	case identityFile, "jwt-secret", "jwt-keys.json", configEntry, secretEntry, ringEntry:
+	default:
+		return gateway.Errorf(gateway.CodeUnavailable, "the backup has an entry %q that this edgegw does not know; use the edgegw that made it", name)
+	}
+	path := filepath.Join(dir, filepath.FromSlash(name))
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// Restored tells what Restore did.
+type Restored struct {
+	// Aside is the folder that the files of before are in, "" when there were
+	// none. Config is where the configuration of the backup stands now, with
+	// the key files that it names, "" when there was none.
+	Aside, Config string
+}
+
+// Restore puts the archive at path in place of what data_dir holds, which is kept
+// in a folder of its own. The gateway must not run. Nothing is touched before the
+// whole archive has been unpacked and verified. It returns CodeConflict while a
+// gateway runs, and CodeUnavailable for an archive that is damaged or newer.
+func Restore(cfg *config.Config, path string) (done Restored, err error) {
+	if err := makeDataDir(cfg.DataDir); err != nil {
+		return done, err
+	}
+	lock, err := lockStores(cfg.DataDir)
+	if err != nil {
+		return done, err
+	}
+	defer func() { err = errors.Join(err, lock()) }()
+	if _, err := install(cfg.DataDir); err != nil { // of one that was cut off
+		return done, err
+	}
+	dir := filepath.Join(cfg.DataDir, staging)
+	if err := os.RemoveAll(dir); err != nil {
+		return done, err
+	}
+	files := filepath.Join(dir, stagedNew)
+	for _, d := range []string{files, filepath.Join(dir, stagedOld)} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			return done, err
+		}
+	}
+	if err := unpack(path, files, (*boltstore.HistoryImport).Finish); err != nil {
+		return done, errors.Join(err, os.RemoveAll(dir))
+	}
+	// From here on the restore is decided: whoever comes next completes it.
+	err = errors.Join(syncFolder(files), syncFolder(dir), os.Rename(dir, filepath.Join(cfg.DataDir, movingOut)))
+	if err == nil {
+		err = syncFolder(cfg.DataDir)
+	}
+	if err != nil {
+		return done, err
+	}
+	return install(cfg.DataDir)
+}
+
+// finishRestore completes a restore that was cut off in the middle. Without it a
+// gateway would start on half of the files.
+func finishRestore(dataDir string) error {
+	if !there(dataDir, movingOut) && !there(dataDir, movingIn) {
+		return nil
+	}
+	lock, err := lockStores(dataDir)
+	if err != nil {
+		return err
+	}
+	_, err = install(dataDir)
+	return errors.Join(err, lock())
+}
+
+// install moves what there was aside, all of it, and then the new files into
+// place, from wherever that was left off: the name of the folder tells.
+func install(dataDir string) (done Restored, err error) {
+	out, in := filepath.Join(dataDir, movingOut), filepath.Join(dataDir, movingIn)
+	names := []string{identityFile, "identity.db.bak", historyFile, "jwt-secret", "jwt-keys.json"}
+	if there(dataDir, movingOut) {
+		if err := moveAll(dataDir, filepath.Join(out, stagedOld), names); err != nil {
+			return done, err
+		}
+		if err := errors.Join(os.Rename(out, in), syncFolder(dataDir)); err != nil {
+			return done, err
+		}
+	}
+	if !there(dataDir, movingIn) {
+		return done, nil
+	}
+	if err := moveAll(filepath.Join(in, stagedNew), dataDir, names); err != nil {
+		return done, err
+	}
+	info, err := os.Stat(in)
+	if err != nil {
+		return done, err
+	}
+	stamp := info.ModTime().UTC().Format("20060102-150405")
+	if old, _ := os.ReadDir(filepath.Join(in, stagedOld)); len(old) > 0 {
+		if done.Aside, err = keep(filepath.Join(in, stagedOld), filepath.Join(dataDir, "replaced-"+stamp)); err != nil {
+			return done, err
+		}
+	}
+	if there(filepath.Join(in, stagedNew), "config") {
+		if done.Config, err = keep(filepath.Join(in, stagedNew, "config"), filepath.Join(dataDir, "restored-config-"+stamp)); err != nil {
+			return done, err
+		}
+	}
+	return done, errors.Join(syncFolder(dataDir), os.RemoveAll(in), syncFolder(dataDir))
+}
+
+func there(dir, name string) bool {
+	_, err := os.Lstat(filepath.Join(dir, name))
+	return err == nil
+}
+
+// moveAll moves those of the names that are there. Both folders are on disk when
+// it returns.
+func moveAll(from, to string, names []string) error {
+	for _, name := range names {
+		err := os.Rename(filepath.Join(from, name), filepath.Join(to, name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return errors.Join(syncFolder(to), syncFolder(from))
+}
+
+// keep renames a folder to a name that is free.
+func keep(from, to string) (string, error) {
+	const most = 1000
+	name := to
+	for n := 2; n < most && there(filepath.Dir(name), filepath.Base(name)); n++ {
+		name = fmt.Sprintf("%s-%d", to, n)
+	}
+	return name, os.Rename(from, name)
+}
+
+// lockStores keeps a gateway from starting, and tells whether one runs: each
+// holds the lock of its files, and whoever makes a file that of the folder.
+func lockStores(dataDir string) (release func() error, err error) {
+	var held []*os.File
+	release = func() error {
+		var errs []error
+		for _, f := range held {
+			errs = append(errs, f.Close())
+		}
+		return errors.Join(errs...)
+	}
+	for _, name := range []string{"", identityFile, historyFile} {
+		f, err := os.Open(filepath.Join(dataDir, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			held = append(held, f)
+			err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		}
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, errors.Join(gateway.Errorf(gateway.CodeConflict,
+				"a gateway runs on %s; stop it, restore, and start it again", dataDir), release())
+		}
+		if err != nil {
+			return nil, errors.Join(err, release())
+		}
+	}
+	return release, nil
+}
