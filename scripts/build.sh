@@ -11,7 +11,18 @@
 # average size of the others'. The HTTP server's few large ones then double the
 # stack of every idle connection, 2 KiB each. The setting is known to the runtime
 # only, so that no //go:debug line can make it.
+#
+# cold: packages whose functions are not inlined, 0.4 MB on armv6. None of them
+# runs when a message travels.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+cold=(archive/tar compress/... crypto/ecdsa crypto/rsa crypto/tls crypto/x509 encoding/asn1 encoding/csv encoding/json flag
+    log/slog math/big mime/... net/url os/user regexp/... text/template/... vendor/... github.com/BurntSushi/...
+    github.com/klauspost/... github.com/spf13/... edgegw/cmd/... edgegw/internal/adminsock edgegw/internal/app
+    edgegw/internal/backup edgegw/internal/config)
+gcflags=()
+for package in "${cold[@]}"; do
+    gcflags+=("-gcflags=$package=-l")
+done
 ldflags="-s -w -X runtime.godebugDefault=adaptivestackstart=0${VERSION:+ -X edgegw/internal/buildinfo.version=$VERSION}"
-CGO_ENABLED=0 go build -trimpath -tags nethttpomithttp2 -ldflags "$ldflags" -o "$1" ./cmd/edgegw
+CGO_ENABLED=0 go build -trimpath -tags nethttpomithttp2 -ldflags "$ldflags" "${gcflags[@]}" -o "$1" ./cmd/edgegw
