@@ -70,7 +70,7 @@ for area in "$@"; do
         failed+=("$area")
         echo
         echo "==== $area failed (exit code $code); the end of $work/$area.out:"
-        tail -n 200 "$work/$area.out"
+        tail -n 100 "$work/$area.out"
     fi
 done
 
@@ -79,6 +79,20 @@ echo "==== secrets in logs and output"
 if ! scripts/check-canaries.sh "$work/gateway-logs" "$work"/*.out; then
     failed+=(canaries)
 fi
+
+# failures FILE prints what stands around each failure, which may be far above
+# the end of what a long area has printed.
+failures() {
+    grep -nE -B15 -A5 '^ *--- FAIL|^panic:|DATA RACE|^FAIL[[:space:]]|: error:' "$1" | tail -n 150 || true
+}
+
+for area in "${failed[@]}"; do
+    if [ -e "$work/$area.out" ]; then
+        echo
+        echo "==== failures of $area"
+        failures "$work/$area.out"
+    fi
+done
 
 echo
 echo "==== areas"

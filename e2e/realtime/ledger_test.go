@@ -223,15 +223,23 @@ type answer struct {
 	// next and last are the messages that follow at once; last is before next
 	// when there are none.
 	next, last uint64
-	// alsoFalse allows recovered:false, for an epoch that may be forgotten.
-	alsoFalse bool
+	// lost is what may come as well, for an epoch that may be forgotten.
+	lost *answer
+}
+
+// freshLocked is what comes to somebody who has nothing to go on from.
+func (l *ledger) freshLocked(latest bool) answer {
+	if latest && l.oldest <= l.head {
+		return answer{next: l.head, last: l.head}
+	}
+	return answer{next: l.head + 1, last: l.head}
 }
 
 // expect applies the rule of the protocol, section 4, in its plainest words.
 func (l *ledger) expect(a ask) answer {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	w := answer{next: l.head + 1, last: l.head}
+	w := l.freshLocked(a.latest)
 	if a.after != nil {
 		after, oldest := *a.after, l.oldest
 		w.from = &oldest
@@ -239,18 +247,21 @@ func (l *ledger) expect(a ask) answer {
 		if !good {
 			end, known, sure := l.endLocked(a.epoch)
 			good = known && after <= end && after+1 >= l.oldest
-			recovered := good
-			w.recovered, w.alsoFalse = &recovered, !sure
+			no := false
+			w.recovered = &no
+			if good && !sure {
+				lost := w
+				w.lost = &lost
+			}
 		}
 		if good {
+			if yes := true; w.recovered != nil {
+				w.recovered = &yes
+			}
 			start := min(max(after, l.oldest-1), l.head)
 			replay := l.head - start
 			w.replay, w.next = &replay, start+1
-			return w
 		}
-	}
-	if a.latest && l.oldest <= l.head {
-		w.next = l.head
 	}
 	return w
 }

@@ -353,7 +353,7 @@ func (th *theatre) resume(sub *subscriber, head uint64) error {
 	defer l.cut()
 	got, err := l.until("subscribed")
 	if err != nil || got.Recovered == nil || !*got.Recovered || *got.Replay != head-sub.at {
-		return fmt.Errorf("at %d of %d: %v %w", sub.at, head, got, err)
+		return fmt.Errorf("at %d of %d: %v (%v)", sub.at, head, got, err)
 	}
 	for sub.at < head {
 		f, err := l.Read()

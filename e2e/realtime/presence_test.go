@@ -69,7 +69,8 @@ func (n *listener) next(want string, d time.Duration) time.Time {
 	}
 }
 
-const atOnce = time.Second
+// atOnce is milliseconds on a quiet machine.
+const atOnce = 3 * time.Second
 
 // Accounts come into a room with the first of their connections, and leave it 15 s
 // after the last.
@@ -136,12 +137,14 @@ func TestTyping(t *testing.T) {
 	// Who changes their mind all the time is told of once a second, and the
 	// outcome is right.
 	time.Sleep(1100 * time.Millisecond)
+	began = time.Now()
 	for range 50 {
 		say("start")
 		say("stop")
 		time.Sleep(30 * time.Millisecond)
 	}
 	say("start")
+	changed := time.Since(began) // longer on a busy machine
 	told, last := 0, ""
 	for last != "start" || told < 2 {
 		select {
@@ -152,12 +155,12 @@ func TestTyping(t *testing.T) {
 		}
 		break
 	}
-	if told > 5 || last != "start" {
-		t.Errorf("101 changes in 1.5 s were told in %d frames, the last of them %q", told, last)
+	if told > 3+int(changed/time.Second) || last != "start" {
+		t.Errorf("101 changes in %v were told in %d frames, the last of them %q", changed, told, last)
 	}
-	t.Logf("typing: 101 changes in 1.5 s are told in %d frames", told)
+	t.Logf("typing: 101 changes in %v are told in %d frames", changed.Round(10*time.Millisecond), told)
 	say("stop")
-	watch.next("typing stop ada", 2*atOnce)
+	watch.next("typing stop ada", atOnce)
 	// It ends with the last connection, and needs a grant to write only.
 	time.Sleep(1100 * time.Millisecond)
 	writer, err := s.connect(wes, "room=hall")
@@ -171,9 +174,9 @@ func TestTyping(t *testing.T) {
 	watch.next("typing start ada", atOnce)
 	own.link.cut()
 	watch.quiet("one of two connections has left", 500*time.Millisecond)
-	other.next("typing start wes", 2*atOnce) // all that ada was told of
+	other.next("typing start wes", atOnce) // all that ada was told of
 	other.link.cut()
-	watch.next("typing stop ada", 2*atOnce)
+	watch.next("typing stop ada", atOnce)
 	if got := s.room(bob, "hall"); got.Seq != 0 {
 		t.Errorf("the room stands at %d: typing is stored", got.Seq)
 	}

@@ -180,10 +180,8 @@ func receive(link *link, l *ledger, want answer) (got frame, replayed []frame, e
 	if got, err = nextOf(link, l.name); err != nil {
 		return got, nil, err
 	}
-	if want.alsoFalse && want.recovered != nil && *want.recovered && got.Recovered != nil && !*got.Recovered {
-		no := false
-		want.recovered, want.replay = &no, nil
-		want.next, want.last = l.head+1, l.head
+	if want.lost != nil && got.Recovered != nil && !*got.Recovered {
+		want = *want.lost
 	}
 	switch {
 	case got.Type != "subscribed" || got.Epoch != l.epoch || got.Seq != l.head:
@@ -234,7 +232,7 @@ func (w *world) mark(l *ledger) error {
 		err = decode(a.Body, &f)
 	}
 	if err != nil || f.Seq != l.head+1 {
-		return fmt.Errorf("room %s stands at %d: publishing gives %d %v %w", l.name, l.head, a.Status, f, err)
+		return fmt.Errorf("room %s stands at %d: publishing gives %d %v (%v)", l.name, l.head, a.Status, f, err)
 	}
 	return l.see(l.epoch, f.Seq, entry{content: m.content, user: m.user, id: m.id, ts: f.TS, firm: l.stored()})
 }
@@ -245,7 +243,7 @@ func (w *world) marked(g guest) error {
 	g.link.Patience = process.Patience
 	f, err := nextOf(g.link, g.room)
 	if err != nil || f.Type != "message" || f.Seq != l.head+1 {
-		return fmt.Errorf("room %s: %d has to come next: %v %w", l.name, l.head+1, f, err)
+		return fmt.Errorf("room %s: %d has to come next: %v (%v)", l.name, l.head+1, f, err)
 	}
 	if g.who != nil {
 		return g.who.advance(f)

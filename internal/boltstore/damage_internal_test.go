@@ -1,7 +1,10 @@
 package boltstore
 
 import (
+	"encoding/binary"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -149,4 +152,36 @@ func TestDamagedHeadIsMadeAnew(t *testing.T) {
 	if n := len(storetest.All(t, h, "r")); n != 11 {
 		t.Errorf("%d messages", n)
 	}
+}
+
+// TestDamagedFreelist has bbolt give up while it opens the file, with the lock in
+// its hands.
+func TestDamagedFreelist(t *testing.T) {
+	o := newOriginal(t)
+	path := filepath.Join(t.TempDir(), "history.db")
+	if err := os.WriteFile(path, o.bytes, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	meta, _, err := newestMeta(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kind [2]byte
+	binary.NativeEndian.PutUint16(kind[:], leafPage)
+	if _, err := file.WriteAt(kind[:], int64(meta.freelist*meta.pageSize)+8); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	m := &mutant{original: o, t: t, site: storetest.NewSite(), path: path}
+	h := m.open()
+	if kept := m.checkMessages(h); m.saved == "" || kept != 3200 {
+		t.Errorf("%d of 3200 messages were saved (%q)", kept, m.saved)
+	}
+	m.goOn(h)
 }

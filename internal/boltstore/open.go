@@ -112,6 +112,9 @@ func lockFile(file *os.File) error {
 	return err
 }
 
+// unlockFile frees what lockFile or bbolt has locked.
+func unlockFile(file *os.File) error { return syscall.Flock(int(file.Fd()), syscall.LOCK_UN) }
+
 func syncFile(path string) error {
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
@@ -149,8 +152,9 @@ func openBolt(f storeFile, path string) (db *bolt.DB, err error) {
 		return nil, refusePath(f.path, err)
 	}
 	if file != nil {
-		// A damaged file made bbolt give up halfway: free its lock.
-		err = errors.Join(err, file.Close())
+		// A damaged file made bbolt give up halfway. Its map outlives the file,
+		// and would keep the lock.
+		err = errors.Join(err, unlockFile(file), file.Close())
 	}
 	return nil, err
 }

@@ -11,8 +11,10 @@ const (
 	// typingLife is how long typing goes on without being renewed.
 	typingLife = 6 * time.Second
 	// typingEvery is how often a room is told of one account's typing, at
-	// most. Of what changes faster it is told the outcome.
-	typingEvery = time.Second
+	// most. Of what changes faster it is told the outcome, by the next sweep: so
+	// it is a little shorter than the time between two of them, or else a sweep
+	// that comes 1 ms early would leave the change to the one after it.
+	typingEvery = 950 * time.Millisecond
 )
 
 // typist is an account that types in a room, or has just stopped.

@@ -96,7 +96,7 @@ func TestTypingIsCoalesced(t *testing.T) {
 		bob.send(stopTyping)
 		w.sleep(3*time.Second, ann, bob)
 		f := ann.frames()
-		if n := len(f); n < seconds/4 || n > seconds+3 {
+		if n := len(f); n < seconds/4 || n > seconds*1000/950+4 {
 			t.Errorf("%d frames in %d s", n, seconds)
 		}
 		shown := true // since the start above
