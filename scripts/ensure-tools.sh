@@ -5,6 +5,7 @@
 #
 #   scripts/ensure-tools.sh TOOL...
 set -euo pipefail
+cd "${0%/*}/.."
 
 package_of() {
     case $1 in
@@ -12,6 +13,8 @@ package_of() {
     promtool) echo prometheus ;;
     qemu-arm-static | qemu-i386-static) echo qemu-user-static ;;
     mkfs.ext4) echo e2fsprogs ;;
+    mkfs.xfs) echo xfsprogs ;;
+    setpriv) echo util-linux ;;
     node) echo nodejs ;;
     python3 | python3-venv) echo python3 python3-venv ;;
     chromium | npm | strace | shellcheck | make | jq | curl | git | victoria-metrics) echo "$1" ;;
@@ -67,9 +70,17 @@ fi
 echo "ensure-tools: installing ${packages[*]}"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
+# Areas of `make test` run side by side, and each installs what it needs: apt-get
+# gives up at once when another holds its lists, so they wait for each other here,
+# and with its own option for whoever else is at it.
+mkdir -p .cache
+exec 9>.cache/apt.lock
+flock --timeout 600 9
+apt_get() {
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@" 9>&-
+}
 install() {
-    "${as_root[@]}" apt-get -q update &&
-        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends "${packages[@]}"
+    apt_get update && apt_get -y install --no-install-recommends "${packages[@]}"
 }
 if ! install >"$log" 2>&1; then
     tail -n 40 "$log" >&2

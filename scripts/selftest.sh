@@ -66,6 +66,31 @@ for tool in bash id; do ln -s "$(command -v $tool)" "$dir/bin/$tool"; done
 expect 1 'chromium is missing and cannot be installed from here' env PATH="$dir/bin" bash scripts/ensure-tools.sh bash chromium
 expect 1 'go is missing' env PATH="$dir/bin" bash scripts/ensure-tools.sh go
 
+# Two areas of a fresh machine install something at the same time; an apt-get that
+# finds another one at work gives up, as the real one does.
+mkdir "$dir/fresh"
+for tool in bash env flock mkdir mktemp rm rmdir sleep tail; do ln -s "$(command -v $tool)" "$dir/fresh/$tool"; done
+printf '#!/bin/bash\necho 0\n' >"$dir/fresh/id"
+cat >"$dir/fresh/apt-get" <<'END'
+#!/bin/bash
+here=${0%/*}
+mkdir "$here/held" || exit 100
+sleep 0.2
+rmdir "$here/held"
+case "$*" in
+*install*) printf '#!/bin/bash\n' >"$here/${!#}" && chmod +x "$here/${!#}" ;;
+esac
+END
+ln -s "$(command -v chmod)" "$dir/fresh/chmod"
+chmod +x "$dir/fresh/id" "$dir/fresh/apt-get"
+PATH="$dir/fresh" bash scripts/ensure-tools.sh strace >"$dir/strace.out" 2>&1 &
+expect 0 'installing shellcheck' env PATH="$dir/fresh" bash scripts/ensure-tools.sh shellcheck
+if ! wait $!; then
+    echo "selftest: two installations at the same time get in each other's way"
+    cat "$dir/strace.out"
+    failures=$((failures + 1))
+fi
+
 expect 2 'it has to be a number from 1 to 65535' env PORT=http DATA_DIR="$dir/data" scripts/run.sh
 expect 2 'it has to be a number from 1 to 65535' env PORT=65536 DATA_DIR="$dir/data" scripts/run.sh
 if [ -e "$dir/data" ]; then
