@@ -81,7 +81,7 @@ func (s *Session) giveUpLocked() {
 	s.closing = true
 	s.closeCode = wire.CloseSlowConsumer
 	var begun []chunk
-	if s.queue[0].begun {
+	if len(s.queue) > 0 && s.queue[0].begun {
 		begun = append(begun, s.queue[0])
 		s.queue = s.queue[1:]
 	}

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"slices"
 
 	"edgegw/internal/gateway"
 	"edgegw/internal/wire"
@@ -19,7 +20,14 @@ func (s *Session) makeRoomLocked() bool {
 		}
 	}
 	s.compactLocked()
-	return s.queuedBytes <= limit
+	return s.queuedBytes <= limit || s.onlyGapsWaitLocked()
+}
+
+// onlyGapsWaitLocked reports whether what is too long is in the writer's hands
+// alone, which may be a whole batch: behind it waits no more than a gap for each
+// room.
+func (s *Session) onlyGapsWaitLocked() bool {
+	return !slices.ContainsFunc(s.queue, func(c chunk) bool { return !c.gap })
 }
 
 // trim has the overflow policies look at a queue that was not too long when it

@@ -42,6 +42,37 @@ func TestDropOldest(t *testing.T) {
 	})
 }
 
+// A batch that is longer than all that may wait is no reason to close, as long as
+// the policy can drop what comes behind it.
+func TestDropOldestBehindALongBatch(t *testing.T) {
+	for _, format := range []wire.Format{wire.FormatJSON, wire.FormatRaw} {
+		t.Run("ok "+string(format), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, queue(5000))
+				slow := w.connect(in("mem.drop"), func(c *hub.Connect) { c.Format = format })
+				slow.socket.limit(0)
+				w.publishAlone("mem.drop", 1, 1, 20_000)
+				w.publishAlone("mem.drop", 2, 50, 1000)
+				if slow.session.Closing() {
+					t.Fatal("closed")
+				}
+				if chunks, _, kept := slow.session.Waiting(); chunks > 1 || kept > 5000 {
+					t.Errorf("%d chunks of %d bytes wait", chunks, kept)
+				}
+				slow.socket.limit(unlimited)
+				synctest.Wait()
+				w.publishAlone("mem.drop", 51, 51, 10)
+				if frames, _ := slow.stream(); format == wire.FormatJSON {
+					at := ledger(t, frames)["mem.drop"]
+					if at.next != 52 || len(at.got) != 2 || len(at.gaps) != 1 || at.gaps[0] != [2]uint64{2, 50} {
+						t.Errorf("%d messages, gaps %v, seq %d has to come", len(at.got), at.gaps, at.next)
+					}
+				}
+			})
+		})
+	}
+}
+
 func TestKeepLatest(t *testing.T) {
 	for _, alone := range []bool{true, false} {
 		t.Run(fmt.Sprintf("ok batches of one: %v", alone), func(t *testing.T) {
