@@ -153,23 +153,26 @@ type Hub struct {
 	// flushers the rooms that are being flushed.
 	stopping            atomic.Bool
 	unsettled, flushers atomic.Int64
+	// storeGone is closed when nothing that waits for its commit will have it.
+	storeGone chan struct{}
 }
 
 // New makes a hub without rooms or sessions.
 func New(opts Options) *Hub {
 	h := &Hub{
-		opts:     opts,
-		idPrefix: strconv.FormatUint(uint64(rand.Uint32()), 36) + "-", // #nosec G404 -- an id to tell runs apart, no secret
-		rooms:    make(map[gateway.RoomID]*room),
-		sessions: make(map[*Session]struct{}),
-		perIP:    make(map[string]int),
-		perName:  make(map[gateway.AccountName]places),
-		watched:  make(map[*room]struct{}),
-		graces:   make(map[gateway.AccountName]int),
-		drained:  make(chan struct{}),
-		acks:     make(map[*Session][]byte),
-		echo:     echoes{waiting: make(map[*gateway.Record][]*publication)},
-		changing: make(map[gateway.RoomID]chan struct{}),
+		opts:      opts,
+		idPrefix:  strconv.FormatUint(uint64(rand.Uint32()), 36) + "-", // #nosec G404 -- an id to tell runs apart, no secret
+		rooms:     make(map[gateway.RoomID]*room),
+		sessions:  make(map[*Session]struct{}),
+		perIP:     make(map[string]int),
+		perName:   make(map[gateway.AccountName]places),
+		watched:   make(map[*room]struct{}),
+		graces:    make(map[gateway.AccountName]int),
+		drained:   make(chan struct{}),
+		storeGone: make(chan struct{}),
+		acks:      make(map[*Session][]byte),
+		echo:      echoes{waiting: make(map[*gateway.Record][]*publication)},
+		changing:  make(map[gateway.RoomID]chan struct{}),
 	}
 	h.tickEvery = min(time.Second, opts.Limits.PingInterval/4)
 	h.SetPressure(PressureNone)
@@ -271,11 +274,18 @@ func (h *Hub) settle(ctx context.Context) {
 	for h.unsettled.Load() > 0 || h.flushers.Load() > 0 {
 		select {
 		case <-again.C:
+		case <-h.storeGone:
+			return
 		case <-ctx.Done():
 			return
 		}
 	}
 }
+
+// StoreGone says, once, that the stored history has failed: whoever waits for a
+// commit is told that it is unknown whether the message is stored, and Shutdown
+// does not wait for any.
+func (h *Hub) StoreGone() { close(h.storeGone) }
 
 func (h *Hub) all() []*Session {
 	h.mu.Lock()

@@ -35,6 +35,8 @@ type due struct {
 	// in time the entry stays until then.
 	graces  []grace
 	typists map[gateway.AccountName]typist
+	// gathering is true while a timer is set that tells of typing.
+	gathering bool
 	// untold is the newest event that the room was not told, if it was not
 	// told of a later one: with it the count would stay wrong.
 	untold struct {

@@ -56,6 +56,10 @@ func (h *Hub) Publish(ctx context.Context, p gateway.Principal, id gateway.RoomI
 			return Receipt{}, pub.err
 		}
 		return Receipt{Room: id, Seq: m.Seq, TS: m.TS, ID: mid, Durability: pub.durability}, nil
+	case <-h.storeGone:
+		err := gateway.Errorf(gateway.CodeUnavailable, "the gateway's store has failed and the message may be stored or not; send it again, with the same id, when the gateway is back")
+		err.RetryAfter = time.Second
+		return Receipt{}, err
 	case <-ctx.Done():
 		return Receipt{}, ctx.Err()
 	}

@@ -26,9 +26,9 @@ func TestReplayToASlowReader(t *testing.T) {
 				slow, fast := w.connect(in("mem")), w.connect(in(room))
 				slow.frames()
 				slow.socket.limit(5000)
-				slow.subscribe(room, wire.Resume{After: 0, HasAfter: true, Epoch: "e1"})
 				most, pages := 0, 0
 				w.stored.set(func(h *history) { h.paged = func() { pages++ } })
+				slow.subscribe(room, wire.Resume{After: 0, HasAfter: true, Epoch: "e1"})
 				for published := missed; !slow.has(room, uint64(missed)+200); {
 					synctest.Wait()
 					_, cost, kept := slow.session.Waiting()

@@ -218,3 +218,35 @@ func TestShutdownGivesUpOnCommits(t *testing.T) {
 		w.stored.commit()
 	})
 }
+
+// When the store has failed nobody waits for it: not who publishes, and not the end.
+func TestStoreGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		client := w.connect(in("lobby"))
+		client.send(`{"type":"message","id":"a","data":1}`)
+		answered := make(chan error, 1)
+		go func() {
+			_, err := w.hub.Publish(t.Context(), gateway.Principal{Name: "http", Role: gateway.RoleAdmin}, "lobby", "b", gateway.Payload{Bytes: []byte(`2`)})
+			answered <- err
+		}()
+		synctest.Wait()
+		began := time.Now()
+		w.hub.StoreGone()
+		if err := <-answered; gateway.CodeOf(err) != gateway.CodeUnavailable || gateway.AsError(err).RetryAfter <= 0 {
+			t.Errorf("a publisher is told %v", err)
+		}
+		done := w.shutdown(context.Background())
+		if code, _ := client.closed(); code != wire.CloseRestart {
+			t.Errorf("closed with %d", code)
+		}
+		<-done
+		if took := time.Since(began); took > 100*time.Millisecond {
+			t.Errorf("the end took %v", took)
+		}
+		frames, _ := client.stream()
+		if strings.Contains(texts(frames), `"ack"`) {
+			t.Errorf("acknowledged:\n%s", texts(frames))
+		}
+	})
+}

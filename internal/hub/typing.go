@@ -15,6 +15,12 @@ const (
 	// it is a little shorter than the time between two of them, or else a sweep
 	// that comes 1 ms early would leave the change to the one after it.
 	typingEvery = 950 * time.Millisecond
+	// gatherFrom is the number of listeners from which a room is told of typing
+	// every gatherFor only, of all accounts at once. One frame costs a write to
+	// every listener, and so do ten that go together: where many listen, and many
+	// type, typing would cost more than what is said.
+	gatherFrom = 100
+	gatherFor  = 250 * time.Millisecond
 )
 
 // typist is an account that types in a room, or has just stopped.
@@ -72,7 +78,37 @@ func (r *room) typing(name gateway.AccountName, start bool, now gateway.Timestam
 	if start {
 		t.until = now + gateway.Timestamp(typingLife.Milliseconds())
 	}
+	if len(r.subs)-r.raws >= gatherFrom {
+		r.gatherTypingLocked(name, t)
+		return
+	}
 	r.tellTypingLocked(name, t, now)
+}
+
+// gatherTypingLocked leaves it to a timer to tell the room, with what else has
+// changed by then.
+func (r *room) gatherTypingLocked(name gateway.AccountName, t typist) {
+	d := r.watchLocked()
+	d.put(name, t)
+	if d.gathering || t.typing == t.shown {
+		return
+	}
+	d.gathering = true
+	time.AfterFunc(gatherFor, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		d.gathering = false
+		if r.crowd.due == d {
+			r.endTypingLocked(r.hub.now())
+		}
+	})
+}
+
+func (d *due) put(name gateway.AccountName, t typist) {
+	if d.typists == nil {
+		d.typists = make(map[gateway.AccountName]typist)
+	}
+	d.typists[name] = t
 }
 
 // tellTypingLocked tells the room what it does not know yet, unless it was told
@@ -85,11 +121,7 @@ func (r *room) tellTypingLocked(name gateway.AccountName, t typist, now gateway.
 			t.shown, t.told = t.typing, now
 		}
 	}
-	d := r.watchLocked()
-	if d.typists == nil {
-		d.typists = make(map[gateway.AccountName]typist)
-	}
-	d.typists[name] = t
+	r.watchLocked().put(name, t)
 }
 
 // rested reports whether the room may be told of the account again.

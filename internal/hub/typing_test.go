@@ -2,6 +2,7 @@ package hub_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -63,6 +64,42 @@ func TestTyping(t *testing.T) {
 		if _, err := w.hub.Room(admin("root"), "mem"); err != nil || w.figures.delivered.n.Load() != 0 || w.figures.received.n.Load() != 0 {
 			t.Errorf("%d counted as received, %d as delivered: %v", w.figures.received.n.Load(), w.figures.delivered.n.Load(), err)
 		}
+	})
+}
+
+// Where many listen they are told of all who type at once.
+func TestTypingIsGathered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.run()
+		var crowd []*peer
+		for n := range 120 {
+			crowd = append(crowd, w.connect(as(gateway.AccountName(fmt.Sprint("p", n)))))
+		}
+		w.sleep(10*time.Second, crowd...)
+		w.quiet()
+		listener := crowd[119]
+		for n := range 10 {
+			crowd[n].send(startTyping)
+			time.Sleep(5 * time.Millisecond)
+		}
+		crowd[10].send(startTyping)
+		crowd[10].send(stopTyping)
+		listener.hears()
+		w.sleep(200*time.Millisecond, crowd...)
+		var want []string
+		for n := range 10 {
+			want = append(want, typing(fmt.Sprint("p", n), "start"))
+		}
+		got := strings.Fields(texts(listener.frames()))
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("heard\n%s", strings.Join(got, "\n"))
+		}
+		crowd[0].send(stopTyping)
+		listener.hears()
+		w.sleep(2*time.Second, crowd...)
+		listener.hears(typing("p0", "stop"))
 	})
 }
 
