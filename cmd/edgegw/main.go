@@ -73,7 +73,7 @@ func newRoot(stdin io.Reader) (root *cobra.Command, began *bool) {
 	}
 	root.SetIn(stdin)
 	root.AddCommand(
-		serveCommand(), userCommand(), deviceCommand(), tokenCommand(), backupCommand(), restoreCommand(), tuneCommand(), configCommand(), versionCommand(),
+		serveCommand(), userCommand(), deviceCommand(), tokenCommand(), clockCommand(), backupCommand(), restoreCommand(), checkCommand(), compactCommand(), tuneCommand(), configCommand(), versionCommand(),
 	)
 	return root, began
 }

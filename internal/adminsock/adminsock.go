@@ -10,6 +10,7 @@ import (
 	"context"
 	"io"
 	"path/filepath"
+	"time"
 )
 
 // Path is where the socket of a data folder is.
@@ -24,6 +25,8 @@ type Admin interface {
 	Devices
 	Tokens
 	Backups
+	Clocks
+	Care
 }
 
 // Users is Admin's part about people.
@@ -79,6 +82,19 @@ type Tokens interface {
 	// is not the gateway's to change, and CodeUnavailable when its file cannot
 	// be written.
 	RotateKey(context.Context) (KeyRotation, error)
+}
+
+// Clocks is Admin's part about the time.
+type Clocks interface {
+	// ShowClock tells what the gateway takes for the time.
+	ShowClock(context.Context) (Clock, error)
+	// SetClock moves the gateway's time forward, and has it trusted. It returns
+	// CodeConflict for a time that is over, and CodeInvalidRequest for one that
+	// cannot be.
+	SetClock(context.Context, time.Time) (Clock, error)
+	// ResetClock has the next start begin at the system's time. It returns
+	// CodeConflict when that is not set either.
+	ResetClock(context.Context) (Clock, error)
 }
 
 // Backups are what `edgegw backup` asks for.

@@ -143,6 +143,33 @@ func (f *fake) Backup(ctx context.Context, w io.Writer) error {
 	return f.call(ctx, "Backup", nil)
 }
 
+func (f *fake) Check(ctx context.Context) ([]adminsock.Checked, error) {
+	return found, f.call(ctx, "Check", nil)
+}
+
+func (f *fake) Compact(ctx context.Context) ([]adminsock.Compacted, error) {
+	return smaller, f.call(ctx, "Compact", nil)
+}
+
+var (
+	found   = []adminsock.Checked{{File: "a", Kind: "identity", Schema: 2, Values: 3, Damaged: 1, Problems: []string{"x"}}}
+	smaller = []adminsock.Compacted{{File: "a", Before: 2, After: 1}}
+)
+
+var shown = adminsock.Clock{Now: 3, Wall: 2, Floor: 1, State: "floor", Running: true}
+
+func (f *fake) ShowClock(ctx context.Context) (adminsock.Clock, error) {
+	return shown, f.call(ctx, "ShowClock", nil)
+}
+
+func (f *fake) SetClock(ctx context.Context, at time.Time) (adminsock.Clock, error) {
+	return shown, f.call(ctx, "SetClock", at)
+}
+
+func (f *fake) ResetClock(ctx context.Context) (adminsock.Clock, error) {
+	return shown, f.call(ctx, "ResetClock", nil)
+}
+
 func serve(t *testing.T, a adminsock.Admin) (dir string, stop func() error) {
 	t.Helper()
 	dir = t.TempDir()
@@ -189,6 +216,11 @@ func TestOperations(t *testing.T) {
 		want any
 		do   func() (any, error)
 	}{
+		{"Check", nil, found, func() (any, error) { return c.Check(ctx) }},
+		{"Compact", nil, smaller, func() (any, error) { return c.Compact(ctx) }},
+		{"ShowClock", nil, shown, func() (any, error) { return c.ShowClock(ctx) }},
+		{"SetClock", time.UnixMilli(1_800_000_000_000).UTC(), shown, func() (any, error) { return c.SetClock(ctx, time.UnixMilli(1_800_000_000_000).UTC()) }},
+		{"ResetClock", nil, shown, func() (any, error) { return c.ResetClock(ctx) }},
 		{"AddUser", user, nil, func() (any, error) { return nil, c.AddUser(ctx, user) }},
 		{"ListUsers", nil, users, func() (any, error) { return c.ListUsers(ctx) }},
 		{"UpdateUser", patch, nil, func() (any, error) { return nil, c.UpdateUser(ctx, patch) }},

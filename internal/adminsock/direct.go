@@ -19,6 +19,10 @@ type Direct struct {
 	LongestTTL time.Duration
 	// Archive writes a backup; nil where there is only a store to ask.
 	Archive func(context.Context, io.Writer) error
+	// Time is the gateway's clock.
+	Time TimeControl
+	// Files are the stores.
+	Files Care
 }
 
 func origin(ctx context.Context) context.Context {

@@ -37,6 +37,12 @@ func handler(a Admin) http.Handler {
 	mux.Handle("POST /token/inspect", operation(gateway.MaxBodyBytes, a.InspectToken))
 	mux.Handle("POST /token/rotate", operation(gateway.MaxBodyBytes, list(a.RotateKey)))
 
+	mux.Handle("POST /clock/show", operation(gateway.MaxBodyBytes, list(a.ShowClock)))
+	mux.Handle("POST /clock/set", operation(gateway.MaxBodyBytes, a.SetClock))
+	mux.Handle("POST /clock/reset", operation(gateway.MaxBodyBytes, list(a.ResetClock)))
+
+	mux.Handle("POST /check", operation(gateway.MaxBodyBytes, list(a.Check)))
+	mux.Handle("POST /compact", operation(gateway.MaxBodyBytes, list(a.Compact)))
 	mux.Handle("POST /backup", archive(a.Backup))
 	return mux
 }

@@ -55,7 +55,7 @@ type App struct {
 	identity *boltstore.Identity
 	history  *boltstore.History
 	space    *boltstore.Space
-	salvaged atomic.Pointer[string] // what health tells of a damaged history
+	mended   []mended // when they were opened
 	volatile *memstore.Store
 	hub      *hub.Hub
 	accounts *accounts.Service
@@ -63,11 +63,18 @@ type App struct {
 	api      *httpapi.API
 	pressure pressure
 
+	clockReset atomic.Bool // the floor is no longer saved
+	archiving  atomic.Bool
+	lastBackup atomic.Int64 // Unix milliseconds, 0 for never
+
 	main, scrape, admin net.Listener
 	failed              chan error // from stores that cannot go on
 	tasks               tasks
 	closers             []io.Closer // in the order of opening
 }
+
+// mended is a store that was found damaged, and what became of it.
+type mended struct{ store, how string }
 
 // New opens everything that cfg names: stores, keys, listeners. When it returns
 // an error, nothing is left open. The error says what to do.
@@ -97,6 +104,9 @@ func (a *App) open(ctx context.Context, deps Deps) error {
 	if err := a.listen(); err != nil {
 		return err
 	}
+	if err := a.noteMended(ctx); err != nil {
+		return err
+	}
 	a.observe()
 	a.pressure.memory = newMemory("/")
 	a.tasks = tasks{logger: a.logger, list: a.taskList()}
@@ -121,6 +131,10 @@ func (a *App) taskList() []task {
 			ready()
 			return adminsock.Serve(ctx, a.admin, a.adminOf(), a.logger)
 		}},
+	}
+	list = append(list, task{name: "copies", run: a.runCopies})
+	if a.cfg.BackupEvery > 0 {
+		list = append(list, task{name: "backups", run: a.runBackups})
 	}
 	if a.webhook != nil {
 		list = append(list, task{name: "webhook", run: func(ctx context.Context, ready func()) error {
@@ -190,6 +204,8 @@ func (a *App) openAPI() error {
 		Accounts:         a.accounts,
 		Rooms:            a.hub,
 		Connections:      a.hub,
+		Archive:          a.archive,
+		ArchiveName:      func() string { return backupName(a.cfg.Site, a.clock.Now()) },
 		WebSocket:        http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { edge.ServeHTTP(w, r) }),
 		SocketRefused:    func(r *http.Request, err error) { edge.Refused(r, err) },
 		MaxMessageBytes:  a.cfg.MaxMessageBytes,

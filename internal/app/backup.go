@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 	"time"
 
 	"edgegw/internal/adminsock"
@@ -133,23 +132,15 @@ func backupStopped(ctx context.Context, cfg *config.Config, w io.Writer) (err er
 			return gateway.Errorf(gateway.CodeNotFound, "there is no store in %s; name the right folder with --data-dir", cfg.DataDir)
 		}
 	}
-	none := func() time.Time { return time.Time{} }
-	identity, err := boltstore.OpenIdentity(boltstore.IdentityOptions{Path: filepath.Join(cfg.DataDir, identityFile), Now: none})
+	identity, history, err := openStopped(cfg)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, identity.Close()) }()
+	defer func() { err = errors.Join(err, history.Close(), identity.Close()) }()
 	c, err := startClock(identity, clock.System)
 	if err != nil {
 		return err
 	}
-	history, err := boltstore.OpenHistory(boltstore.HistoryOptions{
-		Path: filepath.Join(cfg.DataDir, historyFile), Settings: cfg.RoomSettings, Now: c.Now, MaxStoreBytes: cfg.MaxStoreBytes,
-	})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, history.Close()) }()
 	return backupSource{cfg, identity, history, c.Now}.write(ctx, w)
 }
 
@@ -224,13 +215,8 @@ func syncFolder(path string) error {
 // adminOf is what the admin socket works on.
 func (a *App) adminOf() adminsock.Direct {
 	d := direct(a.accounts, a.cfg)
-	var busy atomic.Bool
-	d.Archive = func(ctx context.Context, w io.Writer) error {
-		if busy.Swap(true) {
-			return gateway.Errorf(gateway.CodeConflict, "a backup is being made already; try again when it is done")
-		}
-		defer busy.Store(false)
-		return backupSource{a.cfg, a.identity, a.history, a.clock.Now}.write(ctx, w)
-	}
+	d.Archive = a.archive
+	d.Files = care{a.identity, a.history, a.cfg.DataDir}
+	d.Time = siteClock{a.clock, a.identity, a.accounts.Note, &a.clockReset}
 	return d
 }

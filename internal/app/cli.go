@@ -47,11 +47,17 @@ func OpenAccounts(ctx context.Context, cfg *config.Config, create bool) (a admin
 	if err != nil {
 		return nil, nil, err
 	}
-	service, err := offlineAccounts(cfg, identity)
+	c, err := startClock(identity, clock.System)
 	if err != nil {
 		return nil, nil, errors.Join(err, identity.Close())
 	}
-	return direct(service, cfg), identity.Close, nil
+	service, err := offlineAccounts(cfg, identity, c)
+	if err != nil {
+		return nil, nil, errors.Join(err, identity.Close())
+	}
+	d := direct(service, cfg)
+	d.Time = siteClock{c, identity, service.Note, nil}
+	return d, identity.Close, nil
 }
 
 // direct is what the admin socket and the command line work on.
@@ -59,11 +65,7 @@ func direct(s *accounts.Service, cfg *config.Config) adminsock.Direct {
 	return adminsock.Direct{Service: s, LongestTTL: max(cfg.AccessTTL, cfg.DeviceAccessTTL)}
 }
 
-func offlineAccounts(cfg *config.Config, identity *boltstore.Identity) (*accounts.Service, error) {
-	c, err := startClock(identity, clock.System)
-	if err != nil {
-		return nil, err
-	}
+func offlineAccounts(cfg *config.Config, identity *boltstore.Identity, c *clock.Clock) (*accounts.Service, error) {
 	ring, err := keyFile{cfg}.Load()
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -78,7 +79,7 @@ func hubMetrics(m *telemetry.Metrics) hub.Metrics {
 	}
 }
 
-func (a *App) storeObserver() boltstore.Observer {
+func (a *App) storeObserver(store string) boltstore.Observer {
 	m := a.metrics
 	return boltstore.Observer{
 		Commit: func(took time.Duration, records int, bytes int64) {
@@ -91,7 +92,7 @@ func (a *App) storeObserver() boltstore.Observer {
 		EpochResets: func(rooms int) { m.EpochResets.Add(int64(rooms)) },
 		Quarantined: func(saved string) {
 			m.Quarantines.Inc()
-			a.salvaged.Store(&saved)
+			a.mended = append(a.mended, mended{store, saved})
 		},
 	}
 }
@@ -112,10 +113,21 @@ func (a *App) observe() {
 		return int64(max(0, st.Devices-st.DevicesNever-a.hub.LiveDevices()))
 	})
 	m.PressureLevel.Follow(func() int64 { return int64(a.hub.Pressure()) })
+	m.BackupAge.Follow(a.backupAge)
 	m.ClockState.Follow(func() int64 { return a.clock.State().Level() })
 }
 
 func (a *App) writeMetrics(w io.Writer) { _ = a.metrics.Write(w) } // a scraper that is gone gets nothing
+
+// wear says what the card will take in a day, if it goes on as since the start.
+func (a *App) wear(uptime time.Duration) string {
+	const settled = time.Minute // the start writes a little by itself
+	if uptime < settled {
+		return "not known before a minute"
+	}
+	perDay := float64(a.metrics.BytesWritten.Value()) * float64(24*time.Hour) / float64(uptime)
+	return fmt.Sprintf("%.1f MB a day", perDay/1e6)
+}
 
 // diskFree is what the gateway may still use of its file system, in bytes, or
 // -1 when that cannot be told.
@@ -147,8 +159,9 @@ func (a *App) health() httpapi.Health {
 		h.Checks["disk"] = "low"
 		h.Status = httpapi.HealthDegraded
 	}
-	if saved := a.salvaged.Load(); saved != nil {
-		h.Checks["history"] = "was damaged: " + *saved
+	h.Checks["wear"] = a.wear(h.Uptime)
+	for _, m := range a.mended {
+		h.Checks[m.store] = "was damaged: " + m.how
 		h.Status = httpapi.HealthDegraded
 	}
 	h.Checks["pressure"] = a.pressure.text()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -97,39 +98,68 @@ func (a *App) runStore(ctx context.Context, ready func()) error {
 	ended := make(chan error, 1)
 	go func() { ended <- a.history.Run(writer) }()
 	ready()
+	var err error
 	select {
-	case err := <-ended:
-		return err
-	case err := <-a.failed:
+	case err = <-ended:
+	case err = <-a.failed:
 		cancel()
-		return errors.Join(err, <-ended)
+		err = errors.Join(err, <-ended)
 	}
+	if err != nil {
+		a.hub.StoreGone()
+	}
+	return err
 }
 
 // runClock saves the clock's floor, so that a start without a set clock does not
 // fall behind it.
 func (a *App) runClock(ctx context.Context, ready func()) error {
 	ready()
-	save := time.NewTicker(floorEvery)
-	defer save.Stop()
+	saved, served := a.clock.Now(), false
 	flush := time.NewTicker(flushLogEvery)
 	defer flush.Stop()
 	for {
 		select {
 		case now := <-flush.C:
 			telemetry.Flush(a.logger, now)
-		case <-save.C:
+			if !served {
+				served = true
+				a.dropOld()
+			}
+			// Also at once after a step: a crash must not take it back.
+			if a.clock.Since(saved) < floorEvery {
+				continue
+			}
 			if err := a.saveFloor(); err != nil {
 				return err
 			}
+			saved = a.clock.Now()
 		case <-ctx.Done():
 			return a.saveFloor()
 		}
 	}
 }
 
+// dropOld removes what a migration has kept, once a start after it has served for a
+// while.
+func (a *App) dropOld() {
+	var errs []error
+	if !a.identity.Migrated() {
+		errs = append(errs, boltstore.DropOld(filepath.Join(a.cfg.DataDir, identityFile)))
+	}
+	if !a.history.Migrated() {
+		errs = append(errs, boltstore.DropOld(filepath.Join(a.cfg.DataDir, historyFile)))
+	}
+	if err := errors.Join(errs...); err != nil {
+		a.logger.Warn("files from before an update are left", "event", "old_files", "reason", err.Error())
+	}
+}
+
 func (a *App) saveFloor() error {
 	return a.identity.Update(func(tx *boltstore.IdentityTx) error {
+		if a.clockReset.Load() {
+			return nil
+		}
 		return tx.SetClockFloor(gateway.Timestamp(a.clock.Floor().UnixMilli()))
 	})
 }

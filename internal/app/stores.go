@@ -11,6 +11,7 @@ import (
 	"edgegw/internal/accounts"
 	"edgegw/internal/boltstore"
 	"edgegw/internal/clock"
+	"edgegw/internal/config"
 	"edgegw/internal/gateway"
 	"edgegw/internal/hub"
 	"edgegw/internal/memstore"
@@ -27,6 +28,11 @@ var (
 
 // identityFile is the name of the identity store in the data folder.
 const identityFile = "identity.db"
+
+// copyFile is its verified copy, for when a card damages it.
+const copyFile = identityFile + ".bak"
+
+func copyPath(cfg *config.Config) string { return filepath.Join(cfg.DataDir, copyFile) }
 
 // historyFile is the name of the history.
 const historyFile = "history.db"
@@ -53,7 +59,8 @@ func (a *App) openStores(deps Deps) error {
 	// only differences of time are asked here.
 	a.identity, err = boltstore.OpenIdentity(boltstore.IdentityOptions{
 		Path: filepath.Join(a.cfg.DataDir, identityFile), Now: a.now, Logger: a.logger,
-		Failed: a.fail, Observer: a.storeObserver(), Space: a.space,
+		Failed: a.fail, Observer: a.storeObserver("accounts"), Space: a.space,
+		Floor: a.floor, Copy: copyPath(a.cfg), Rescue: rescueAccounts(a.cfg),
 	})
 	if err != nil {
 		return err
@@ -108,17 +115,18 @@ func (a *App) openHistory() error {
 		Lost:          func(r []*gateway.Record) { a.hub.Lost(r) },
 		Space:         a.space,
 		CommitWindow:  a.cfg.CommitWindow,
-		MaxStoreBytes: a.cfg.MaxStoreBytes,
+		MaxStoreBytes: storeBytes(a.cfg),
 		Now:           a.clock.Now,
 		TimeTrusted:   a.clock.Trusted,
 		Aside:         a.spare.Use,
 		Logger:        a.logger,
-		Observer:      a.storeObserver(),
+		Observer:      a.storeObserver("history"),
 	})
 	if err != nil {
 		return err
 	}
 	a.closers = append(a.closers, a.history)
+	a.raiseClock()
 	a.volatile, err = memstore.New(memstore.Options{
 		Settings: a.history.RoomSettings, Now: a.clock.Now, TimeTrusted: a.clock.Trusted,
 	})

@@ -112,6 +112,9 @@ func (r *rawBatch) load(c *bolt.Cursor, first, last gateway.Seq, limit int, down
 		}
 	}
 	for ; key != nil && len(r.seqs) < limit; key, value = step() {
+		if len(key) != seqBytes {
+			continue // a damaged one, which says nothing of those behind it
+		}
 		seq := keySeq(key)
 		if seq < first || seq > last || len(r.bytes)+len(value) > maxPageBytes && len(r.seqs) > 0 {
 			return

@@ -240,6 +240,8 @@ func after(c *bolt.Cursor, last []byte) (key, value []byte) {
 // Export writes a whole copy of the file, as it is at one moment. w should not
 // make it wait: for so long, pages that become free are not used again.
 func (s *Identity) Export(w io.Writer) error {
+	s.opening.RLock()
+	defer s.opening.RUnlock()
 	return guard(s.opts.Path, func() error {
 		return s.db.View(func(tx *bolt.Tx) error {
 			_, err := tx.WriteTo(w)

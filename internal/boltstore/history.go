@@ -58,6 +58,7 @@ type HistoryOptions struct {
 	open func(string, int, os.FileMode) (*os.File, error)
 	// fillRecords is smaller in tests.
 	fillRecords int
+	migrated    *bool // set by OpenHistory
 }
 
 // Observer takes what the store measures. Every member may be nil.
@@ -78,10 +79,14 @@ type Observer struct {
 // History is the store of the messages of `queued` and `fsynced` rooms. All its
 // methods may be called from any goroutine.
 type History struct {
+	// db is replaced by Compact only, on the writer's goroutine; opening is held by
+	// those who read it on others.
+	db      *bolt.DB
+	opening sync.RWMutex
+
 	// Fixed after OpenHistory.
 
 	opts      HistoryOptions
-	db        *bolt.DB
 	log       *slog.Logger
 	limit     int64         // bytes in use at which retention acts
 	epoch     gateway.Epoch // of rooms without messages
@@ -146,6 +151,7 @@ func OpenHistory(opts HistoryOptions) (*History, error) {
 		return nil, gateway.Wrap("boltstore.OpenHistory", errors.New("options lack Settings or Now"))
 	}
 	opts.complete()
+	opts.migrated = new(bool)
 	h, err := openHistory(opts)
 	if !isDamaged(err) {
 		return h, err
@@ -231,6 +237,20 @@ func (h *History) Rooms() ([]gateway.RoomID, error) {
 	slices.Sort(ids)
 	return ids, nil
 }
+
+// NewestTime is the time of the newest message of any room, 0 without one.
+func (h *History) NewestTime() (newest gateway.Timestamp) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, r := range h.rooms {
+		newest = max(newest, r.head.TS)
+	}
+	return newest
+}
+
+// Migrated reports whether the file was of an older schema version when it was
+// opened. What it was like is kept beside it (DropOld).
+func (h *History) Migrated() bool { return *h.opts.migrated }
 
 // SizeBytes is the part of the file that was ever used.
 func (h *History) SizeBytes() int64 { return h.size.Load() }

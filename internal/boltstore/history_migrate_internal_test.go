@@ -1,11 +1,8 @@
 package boltstore
 
 import (
-	"compress/gzip"
 	"encoding/binary"
 	"errors"
-	"io"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -22,20 +19,7 @@ import (
 // 20 by ann, with 4 more by bob in the log; in alarms 5 without ids; in late one.
 func historyV1(t *testing.T) string {
 	t.Helper()
-	file, err := os.Open("testdata/history-v1.db.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	zip, err := gzip.NewReader(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data, err := io.ReadAll(zip)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rewrite(t, filepath.Join(t.TempDir(), "history.db"), data)
+	return rewrite(t, filepath.Join(t.TempDir(), "history.db"), unzipped(t, "testdata/history-v1.db.gz"))
 }
 
 // siteV1 is where it was written, some minutes later.
@@ -90,9 +74,15 @@ func TestHistoryMigrationFromV1(t *testing.T) {
 	if got := schemaOf(t, path); got != 2 {
 		t.Errorf("schema version %d", got)
 	}
+	if got := schemaOf(t, path+".v1"); got != 1 || !h.Migrated() {
+		t.Errorf("kept is schema version %d, migrated %v", got, h.Migrated())
+	}
 	site := siteV1(time.Minute)
 	h = openTest(t, site, path, nil)
 	checkHistoryV1(t, h)
+	if err := DropOld(path); err != nil || sizeOf(path+".v1") != 0 || sizeOf(path) == 0 || h.Migrated() {
+		t.Errorf("DropOld: %v, %d bytes are left, migrated %v", err, sizeOf(path+".v1"), h.Migrated())
+	}
 	if err := errors.Join(h.Delete("plant.1"), h.NewEpoch("late"), h.PutSettings("r", gateway.RoomSettings{})); err != nil {
 		t.Error(err)
 	}

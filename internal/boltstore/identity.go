@@ -1,6 +1,7 @@
 package boltstore
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -33,8 +34,18 @@ type IdentityOptions struct {
 	// those that come with everyday use and the others; 0 is 10,000.
 	AuditEvents int
 
+	// Floor is the clock's floor, which goes with every commit; nil or 0 for none.
+	Floor func() gateway.Timestamp
+
+	// Copy is where a verified copy of the file is kept (SaveCopy), by which a
+	// damaged one is mended; "" for none. When the copy is no good either,
+	// Rescue writes one from elsewhere to dst and says where that came from.
+	Copy   string
+	Rescue func(dst string) (from string, err error)
+
 	// open stands in for os.OpenFile in tests.
-	open func(string, int, os.FileMode) (*os.File, error)
+	open     func(string, int, os.FileMode) (*os.File, error)
+	migrated *bool // set by OpenIdentity
 }
 
 // Identity is the store of accounts and of the few things that must never roll
@@ -42,14 +53,20 @@ type IdentityOptions struct {
 // View or an Update.
 type Identity struct {
 	opts IdentityOptions
-	db   *bolt.DB
-	size atomic.Int64
+	// db is replaced by Compact only; opening is held by those who read it
+	// without being the one who writes.
+	db      *bolt.DB
+	opening sync.RWMutex
+	size    atomic.Int64
 
 	mu      sync.Mutex
 	waiting []*change
 
 	writing sync.Mutex // held by whoever commits
 	err     error      // a commit failed; guarded by writing
+
+	changes  chan struct{}
+	outdated atomic.Bool
 }
 
 // change is one Update on its way.
@@ -73,17 +90,12 @@ func OpenIdentity(opts IdentityOptions) (*Identity, error) {
 	if opts.AuditEvents <= 0 {
 		opts.AuditEvents = defaultAuditEvents
 	}
-	db, err := openStore(storeFile{
-		path:      opts.Path,
-		schema:    identitySchema(),
-		mapBytes:  32 << 20,
-		growBytes: 256 << 10,
-		open:      opts.open,
-	})
+	opts.migrated = new(bool)
+	db, err := openMended(&opts)
 	if err != nil {
 		return nil, err
 	}
-	s := &Identity{opts: opts, db: db}
+	s := &Identity{opts: opts, db: db, changes: make(chan struct{}, 1)}
 	err = db.View(func(tx *bolt.Tx) error {
 		s.size.Store(tx.Size())
 		return nil
@@ -92,6 +104,17 @@ func OpenIdentity(opts IdentityOptions) (*Identity, error) {
 		return nil, errors.Join(refusePath(opts.Path, err), db.Close())
 	}
 	return s, nil
+}
+
+func identityStoreFile(opts *IdentityOptions) storeFile {
+	return storeFile{
+		path:      opts.Path,
+		schema:    identitySchema(),
+		mapBytes:  32 << 20,
+		growBytes: 256 << 10,
+		open:      opts.open,
+		migrated:  opts.migrated,
+	}
 }
 
 // Close waits for the transactions at hand and closes the file.
@@ -104,12 +127,17 @@ func (s *Identity) Close() error {
 	return s.db.Close()
 }
 
+// Migrated is as History.Migrated.
+func (s *Identity) Migrated() bool { return *s.opts.migrated }
+
 // SizeBytes is the part of the file that was ever used.
 func (s *Identity) SizeBytes() int64 { return s.size.Load() }
 
 // View runs fn on the state of one moment. What fn writes is refused. It returns
 // fn's error, or CodeUnavailable when the file cannot be read.
 func (s *Identity) View(fn func(*IdentityTx) error) error {
+	s.opening.RLock()
+	defer s.opening.RUnlock()
 	return guard(s.opts.Path, func() error {
 		return s.db.View(func(tx *bolt.Tx) error {
 			return fn(s.within(tx))
@@ -199,17 +227,23 @@ func (s *Identity) commitAll(group []*change) error {
 		}
 		return nil
 	case err != nil:
-		s.err = gateway.Wrap("boltstore.Update", err)
-		s.opts.Logger.Error("a commit failed; the gateway has to stop", "event", "store_failed", "db", "identity", "err", err)
-		if s.opts.Failed != nil {
-			s.opts.Failed(s.err)
-		}
+		s.failed(err)
 		return s.err
 	}
+	s.noteChanges(group)
 	if s.opts.Observer.Commit != nil {
 		s.opts.Observer.Commit(s.opts.Now().Sub(started), wrote, written)
 	}
 	return nil
+}
+
+// failed ends the store's service; what is on the disk is not known.
+func (s *Identity) failed(err error) {
+	s.err = gateway.Wrap("boltstore.Update", err)
+	s.opts.Logger.Error("a commit failed; the gateway has to stop", "event", "store_failed", "db", "identity", "err", err)
+	if s.opts.Failed != nil {
+		s.opts.Failed(s.err)
+	}
 }
 
 // tryCommit is one transaction of all the changes. Again means that they have
@@ -235,11 +269,23 @@ func (s *Identity) tryCommit(group []*change, again bool) (wrote int, written in
 			if wrote == 0 {
 				return errNothing
 			}
-			return nil
+			return s.putFloor(tx)
 		})
 		return err
 	})
 	return wrote, written, err
+}
+
+// putFloor saves the clock's floor with what is committed anyway.
+func (s *Identity) putFloor(tx *bolt.Tx) error {
+	if s.opts.Floor == nil {
+		return nil
+	}
+	ts := s.opts.Floor()
+	if ts <= s.within(tx).ClockFloor() {
+		return nil
+	}
+	return tx.Bucket(bucketMeta).Put(keyClockFloor, seal(binMeta, keyClockFloor, binary.AppendVarint(nil, int64(ts))))
 }
 
 // errNothing takes a transaction back that would commit nothing.

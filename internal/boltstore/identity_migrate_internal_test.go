@@ -20,7 +20,12 @@ import (
 // identityV1 is a file that the gateway of schema version 1 wrote.
 func identityV1(t *testing.T) []byte {
 	t.Helper()
-	file, err := os.Open("testdata/identity-v1.db.gz")
+	return unzipped(t, "testdata/identity-v1.db.gz")
+}
+
+func unzipped(t *testing.T, path string) []byte {
+	t.Helper()
+	file, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}

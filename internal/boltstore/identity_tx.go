@@ -8,7 +8,10 @@ import (
 	"edgegw/internal/gateway"
 )
 
-var keyClockFloor = []byte("clock_floor")
+var (
+	keyClockFloor = []byte("clock_floor")
+	keyLastBackup = []byte("last_backup")
+)
 
 // IdentityTx is what one View or Update sees. It is valid inside the function
 // that it was given to, on its goroutine; what its methods return stays valid
@@ -28,9 +31,21 @@ type IdentityTx struct {
 
 // ClockFloor is the time that the logical clock starts from, 0 when none was
 // ever stored or the stored one is damaged.
-func (t *IdentityTx) ClockFloor() gateway.Timestamp {
-	// It is older than the other notes and has no version.
-	body, ok := openSum(t.get(binMeta, keyClockFloor), keyClockFloor, uint64(binMeta), &t.scratch)
+func (t *IdentityTx) ClockFloor() gateway.Timestamp { return t.moment(keyClockFloor) }
+
+// SetClockFloor stores the floor, also a lower one.
+func (t *IdentityTx) SetClockFloor(ts gateway.Timestamp) error { return t.setMoment(keyClockFloor, ts) }
+
+// LastBackup is when SetLastBackup was called last, 0 when it never was or the note
+// is damaged.
+func (t *IdentityTx) LastBackup() gateway.Timestamp { return t.moment(keyLastBackup) }
+
+// SetLastBackup notes when a backup was made.
+func (t *IdentityTx) SetLastBackup(ts gateway.Timestamp) error { return t.setMoment(keyLastBackup, ts) }
+
+func (t *IdentityTx) moment(key []byte) gateway.Timestamp {
+	// The floor is older than the other notes and has no version.
+	body, ok := openSum(t.get(binMeta, key), key, uint64(binMeta), &t.scratch)
 	d := decoder{b: body}
 	ts := gateway.Timestamp(d.varint())
 	if !ok || d.bad {
@@ -39,9 +54,8 @@ func (t *IdentityTx) ClockFloor() gateway.Timestamp {
 	return ts
 }
 
-// SetClockFloor stores the floor, also a lower one.
-func (t *IdentityTx) SetClockFloor(ts gateway.Timestamp) error {
-	return t.put(binMeta, keyClockFloor, seal(binMeta, keyClockFloor, binary.AppendVarint(nil, int64(ts))))
+func (t *IdentityTx) setMoment(key []byte, ts gateway.Timestamp) error {
+	return t.put(binMeta, key, seal(binMeta, key, binary.AppendVarint(nil, int64(ts))))
 }
 
 // finish does what is left when the function of a change has succeeded.

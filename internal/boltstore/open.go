@@ -32,6 +32,8 @@ type storeFile struct {
 	maxBytes int
 	// growBytes is the step in which the file grows.
 	growBytes int
+	// migrated is set when the file was of an older schema; it may be nil.
+	migrated *bool
 	// open stands in for os.OpenFile in tests.
 	open func(string, int, os.FileMode) (*os.File, error)
 }
@@ -60,8 +62,16 @@ func openStore(f storeFile) (*bolt.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := guard(f.path, func() error { return f.schema.upgrade(db, f.path) }); err != nil {
+	migrated := false
+	err = guard(f.path, func() (err error) {
+		migrated, err = f.schema.upgrade(db, f.path)
+		return err
+	})
+	if err != nil {
 		return nil, errors.Join(err, db.Close())
+	}
+	if migrated && f.migrated != nil {
+		*f.migrated = true
 	}
 	return db, nil
 }
@@ -70,14 +80,11 @@ func openStore(f storeFile) (*bolt.DB, error) {
 // it is whole and on disk: a power cut at any moment leaves no file or a good
 // one. The lock on the folder keeps a second process from doing the same.
 func createStore(f storeFile) (err error) {
-	dir, err := os.Open(filepath.Dir(f.path))
+	dir, err := lockFolder(f.path)
 	if err != nil {
-		return refusePath(f.path, err)
+		return err
 	}
 	defer func() { err = errors.Join(err, dir.Close()) }()
-	if err := lockFile(dir); err != nil {
-		return refuseInUse(f.path, err)
-	}
 	if _, err := os.Stat(f.path); err == nil {
 		return nil // the other process was faster
 	}
@@ -96,6 +103,18 @@ func createStore(f storeFile) (err error) {
 		return refusePath(f.path, err)
 	}
 	return nil
+}
+
+// lockFolder keeps other processes from making or mending the file at path, until
+// the folder is closed.
+func lockFolder(path string) (dir *os.File, err error) {
+	if dir, err = os.Open(filepath.Dir(path)); err != nil {
+		return nil, refusePath(path, err)
+	}
+	if err := lockFile(dir); err != nil {
+		return nil, errors.Join(refuseInUse(path, err), dir.Close())
+	}
+	return dir, nil
 }
 
 // lockFile locks a file or a folder, as bbolt does, and waits a little for it.

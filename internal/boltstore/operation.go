@@ -15,6 +15,9 @@ type operation struct {
 	room *room
 	// change is its transaction.
 	change func(*bolt.Tx) error
+	// whole takes the place of change when it is no transaction. Its error is the
+	// operation's, and ends the store when it is fatal.
+	whole func() (fatal bool, err error)
 	// apply, unless it is nil, does the same in memory, under History.mu.
 	apply func()
 
@@ -71,11 +74,11 @@ func (h *History) runOperations() error {
 		switch {
 		case h.stuck != nil || op.room != nil && len(h.lost) > 0:
 			// It has to wait for what may never be stored.
-			h.refuseOperation(op, fullError("boltstore.operate", errDiskFull))
+			h.finishOperation(op, fullError("boltstore.operate", errDiskFull))
 		case due:
 			err = h.perform(op)
 			if gateway.CodeOf(err) == gateway.CodeStorageFull {
-				h.refuseOperation(op, err)
+				h.finishOperation(op, err)
 				err = nil
 			}
 		default:
@@ -87,7 +90,7 @@ func (h *History) runOperations() error {
 	}
 }
 
-func (h *History) refuseOperation(op *operation, err error) {
+func (h *History) finishOperation(op *operation, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.endLocked(op, err)
@@ -95,6 +98,14 @@ func (h *History) refuseOperation(op *operation, err error) {
 }
 
 func (h *History) perform(op *operation) error {
+	if op.whole != nil {
+		fatal, err := op.whole()
+		if fatal {
+			return err
+		}
+		h.finishOperation(op, err)
+		return nil
+	}
 	if op.room != nil && h.tail.records > 0 {
 		// In a transaction of its own: bbolt moves no bucket that the same
 		// transaction has written to.

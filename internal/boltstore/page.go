@@ -184,6 +184,8 @@ func (h *History) read(id gateway.RoomID, fn func(*bolt.Bucket)) error {
 // readFile runs fn in a read transaction. Its errors are CodeUnavailable.
 func (h *History) readFile(op string, fn func(*bolt.Tx)) error {
 	err := guard(h.opts.Path, func() error {
+		h.opening.RLock()
+		defer h.opening.RUnlock()
 		return h.db.View(func(tx *bolt.Tx) error {
 			fn(tx)
 			return nil

@@ -175,43 +175,48 @@ func (h *History) drop(tx *bolt.Tx, r *room, budget int, keep func(oldest) bool)
 	}
 	d := &r.disk
 	var scratch []byte
-	var seqs []gateway.Seq
+	var keys [][]byte
 	cursor := bucket.Cursor()
 	key, value := cursor.First()
-	ts := d.firstTS
-	for ; key != nil && len(seqs) < budget; key, value = cursor.Next() {
-		seq := keySeq(key)
+	seq, ts := d.first, d.firstTS
+	for ; key != nil && len(keys) < budget; key, value = cursor.Next() {
 		// A damaged message goes with its elder.
+		if len(key) == seqBytes {
+			seq = keySeq(key)
+		}
 		if t, ok := messageTime(r.id, seq, value, &scratch); ok {
 			ts = t
 		}
-		if keep(oldest{seq: seq, ts: ts, left: d.bytes - freed, freed: freed, dropped: len(seqs)}) {
+		if keep(oldest{seq: seq, ts: ts, left: d.bytes - freed, freed: freed, dropped: len(keys)}) {
 			break
 		}
-		seqs = append(seqs, seq)
+		keys = append(keys, key)
 		freed += int64(len(value))
 	}
-	if len(seqs) == 0 {
+	if len(keys) == 0 {
 		return 0, 0, nil
 	}
-	d.count, d.bytes = d.count-int64(len(seqs)), d.bytes-freed
+	d.count, d.bytes = d.count-int64(len(keys)), d.bytes-freed
 	d.first, d.firstTS = d.filled+1, d.ts
 	if key == nil {
 		d.count, d.bytes = 0, 0
 	} else {
-		d.first, d.firstTS = keySeq(key), ts
+		if len(key) == seqBytes {
+			seq = keySeq(key)
+		}
+		d.first, d.firstTS = seq, ts
 		if t, ok := messageTime(r.id, d.first, value, &scratch); ok {
 			d.firstTS = t
 		}
 	}
 	// Not while the cursor walks: deleting would move it.
-	for _, seq := range seqs {
-		if err := bucket.Delete(seqKey(seq)); err != nil {
+	for _, key := range keys {
+		if err := bucket.Delete(key); err != nil {
 			return 0, 0, err
 		}
 	}
 	h.touched = append(h.touched, r)
-	return len(seqs), freed, d.put(tx, r.id)
+	return len(keys), freed, d.put(tx, r.id)
 }
 
 // purged is what a purge means for memory, once it is on disk.

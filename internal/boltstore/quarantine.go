@@ -58,14 +58,11 @@ var errMarked = errors.New("damage was met while it was in use")
 // one stays where it is, so that this can begin again after a power cut.
 func quarantine(opts *HistoryOptions, cause error) (err error) {
 	path := opts.Path
-	dir, err := os.Open(filepath.Dir(path))
+	dir, err := lockFolder(path)
 	if err != nil {
-		return refusePath(path, err)
+		return err
 	}
 	defer func() { err = errors.Join(err, dir.Close()) }()
-	if err := lockFile(dir); err != nil {
-		return refuseInUse(path, err)
-	}
 	opts.Logger.Error("the history is damaged: it is put aside, and what is sound of it is saved", "event", "history_damaged", "reason", cause.Error())
 	if err := lockAlone(path); err != nil {
 		return err

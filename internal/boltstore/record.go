@@ -86,10 +86,13 @@ func decodeLogEntry(value []byte, scratch *[]byte) (*gateway.Record, bool) {
 	return &gateway.Record{Room: room, Message: m}, ok
 }
 
+// seqBytes is the length of a message's key.
+const seqBytes = 8
+
 func seqKey(seq gateway.Seq) []byte { return binary.BigEndian.AppendUint64(nil, uint64(seq)) }
 
 func keySeq(key []byte) gateway.Seq {
-	if len(key) != 8 {
+	if len(key) != seqBytes {
 		return 0
 	}
 	return gateway.Seq(binary.BigEndian.Uint64(key))

@@ -115,7 +115,9 @@ func scanRoomDisk(tx *bolt.Tx, id gateway.RoomID) roomDisk {
 	}
 	var scratch []byte
 	for c, key, value := cursorFirst(bucket); key != nil; key, value = c.Next() {
-		r.filled = keySeq(key)
+		if len(key) == seqBytes {
+			r.filled = keySeq(key)
+		}
 		if ts, ok := messageTime(id, r.filled, value, &scratch); ok {
 			r.ts = ts
 		}

@@ -33,7 +33,7 @@ func salvage(path, dst string, late func() bool) (report salvageReport, err erro
 	}
 	s := &salvager{
 		out: &export{ctx: context.Background(), put: imp.Add}, late: late,
-		tops: make(map[string][]byte), heads: make(map[gateway.RoomID][]byte), epochs: make(map[gateway.RoomID][]byte),
+		heads: make(map[gateway.RoomID][]byte), epochs: make(map[gateway.RoomID][]byte),
 	}
 	s.report.inTime = true
 	s.open(file)
@@ -57,24 +57,8 @@ type salvager struct {
 	scratch []byte
 }
 
-// open finds the file's buckets, by the newest meta page from which any is found.
-func (s *salvager) open(file *os.File) {
-	for _, meta := range metas(file) {
-		s.reader = &pageReader{file: file, pageSize: meta.pageSize, pages: meta.pages, seen: make(map[uint64]bool)}
-		_ = s.reader.tree(meta.root, func(key, value []byte, bucket bool) error {
-			if bucket {
-				s.tops[string(key)] = value
-			}
-			return nil
-		})
-		if s.tops[string(bucketMessages)] != nil || s.tops[string(bucketLog)] != nil {
-			return
-		}
-	}
-	if s.reader == nil {
-		s.reader = &pageReader{file: file}
-	}
-}
+// open finds the file's buckets.
+func (s *salvager) open(file *os.File) { s.reader, s.tops = openTree(file, bucketMessages) }
 
 // metas are the valid meta pages of the file, the newest first.
 func metas(file *os.File) []boltMeta {

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -68,14 +71,17 @@ func putSchema(tx *bolt.Tx, version uint32) error {
 
 // upgrade refuses a file of another kind or of a newer version, and runs the
 // steps that an older one lacks.
-func (s schema) upgrade(db *bolt.DB, path string) error {
+func (s schema) upgrade(db *bolt.DB, path string) (migrated bool, err error) {
 	var have uint32
-	err := db.View(func(tx *bolt.Tx) (err error) {
+	err = db.View(func(tx *bolt.Tx) (err error) {
 		have, err = s.read(tx, path)
 		return err
 	})
-	if err != nil {
-		return err
+	if err != nil || have == s.version() {
+		return false, err
+	}
+	if err := keepOld(db, path, have); err != nil {
+		return false, refuse(err, "%s has schema version %d and could not be copied before it is brought to version %d; free as much space as it takes", path, have, s.version())
 	}
 	for ; have < s.version(); have++ {
 		err := db.Update(func(tx *bolt.Tx) error {
@@ -85,10 +91,40 @@ func (s schema) upgrade(db *bolt.DB, path string) error {
 			return putSchema(tx, have+1)
 		})
 		if err != nil {
-			return refuse(err, "%s could not be brought to schema version %d; restore the backup made before the update", path, have+1)
+			return false, refuse(err, "%s could not be brought to schema version %d; the file as it was is %s", path, have+1, oldName(path, have))
 		}
 	}
-	return nil
+	return true, nil
+}
+
+// oldName is where a file is kept as it was before its migration.
+func oldName(path string, version uint32) string { return fmt.Sprintf("%s.v%d", path, version) }
+
+// keepOld copies the file before its migration: whoever has to go back to the
+// edgegw of before needs it. A start that was cut off copies again.
+func keepOld(db *bolt.DB, path string, version uint32) error {
+	tmp := oldName(path, version) + ".tmp"
+	if err := removeIfThere(tmp); err != nil {
+		return err
+	}
+	err := db.View(func(tx *bolt.Tx) error { return tx.CopyFile(tmp, 0o600) })
+	if err == nil {
+		err = errors.Join(syncFile(tmp), os.Rename(tmp, oldName(path, version)), syncDir(filepath.Dir(path)))
+	}
+	return err
+}
+
+// DropOld removes what a migration before this start has kept of the file at path.
+func DropOld(path string) error {
+	old, err := filepath.Glob(path + ".v[0-9]*")
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, name := range old {
+		errs = append(errs, removeIfThere(name))
+	}
+	return errors.Join(errs...)
 }
 
 func (s schema) read(tx *bolt.Tx, path string) (uint32, error) {

@@ -57,6 +57,10 @@ type Options struct {
 	Synced func() bool
 }
 
+// mostAhead is how far logical time may be ahead of a synchronised wall clock and
+// still be trusted.
+const mostAhead = time.Minute
+
 // Clock is logical time. Its methods are safe for concurrent use.
 type Clock struct {
 	// Fixed after construction.
@@ -141,7 +145,9 @@ func (c *Clock) Trusted() bool {
 	if c.synced.Load() {
 		return true
 	}
-	if c.isSynced() {
+	// After a boot in a wrong future the wall clock comes back and logical time
+	// does not: by that, everything would be years old.
+	if c.isSynced() && c.nanos()-c.wall().UnixNano() <= int64(mostAhead) {
 		c.synced.Store(true)
 		return true
 	}

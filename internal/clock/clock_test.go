@@ -1,6 +1,7 @@
 package clock_test
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -109,6 +110,39 @@ func TestState(t *testing.T) {
 	m.synced.Store(false)
 	check("ok time server lost again", fresh, clock.StateSynced, true, 2)
 	check("ok nobody looked while it was synced", saved, clock.StateFloor, false, 1)
+	m.synced.Store(true)
+	m.set(noon.Add(-2 * time.Minute))
+	check("bad synced, and the floor is ahead", saved, clock.StateFloor, false, 1)
+	m.set(noon.Add(-30 * time.Second))
+	check("ok synced, and hardly behind", saved, clock.StateSynced, true, 2)
+}
+
+// Whoever knows the time may say it, but not turn it back.
+func TestSet(t *testing.T) {
+	m := &machine{}
+	m.set(epoch)
+	c := clock.New(m.options(noon))
+	if err := c.Set(noon.Add(-time.Minute)); !errors.Is(err, clock.ErrBehind) || c.Trusted() {
+		t.Errorf("back by a minute: %v, trusted %v", err, c.Trusted())
+	}
+	if err := c.Set(noon.Add(48 * time.Hour)); err != nil || !c.Trusted() || c.State() != clock.StateSynced {
+		t.Errorf("forward by two days: %v, %s", err, c.State())
+	}
+	m.run(time.Hour)
+	if got := c.Now(); !got.Equal(noon.Add(49 * time.Hour)) {
+		t.Errorf("an hour later it is %v", got)
+	}
+	if err := c.Set(c.Now().Add(-time.Second)); err != nil || !c.Now().Equal(noon.Add(49*time.Hour)) {
+		t.Errorf("a second behind: %v, now %v", err, c.Now())
+	}
+	c.Raise(noon)
+	c.Raise(noon.Add(50 * time.Hour))
+	if got := c.Now(); !got.Equal(noon.Add(50 * time.Hour)) {
+		t.Errorf("raised to %v", got)
+	}
+	if !c.Wall().Equal(epoch.Add(time.Hour)) {
+		t.Errorf("the wall clock is at %v", c.Wall())
+	}
 }
 
 // TestNowConcurrently has readers hand each other the latest time they saw while

@@ -87,8 +87,15 @@ type Config struct {
 	PingInterval   time.Duration
 	SendQueueBytes int
 
-	CommitWindow  time.Duration
+	CommitWindow time.Duration
+	// MaxStoreBytes is 0 for a share of the disk.
 	MaxStoreBytes int64
+
+	// BackupDir is where backups are kept, "" for a folder in DataDir; BackupEvery
+	// 0 is never.
+	BackupDir   string
+	BackupEvery time.Duration
+	BackupKeep  int
 
 	DefaultGrants     gateway.Grants
 	MetricsTokenFile  string

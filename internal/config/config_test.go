@@ -57,7 +57,7 @@ func TestDefaults(t *testing.T) {
 		LoginRatePerIP: 20, LoginRatePerAccount: 10, LockoutThreshold: 10, LockoutDuration: 15 * time.Minute,
 		Argon2MemoryKiB: 19456, Argon2Time: 2, Argon2Threads: 1, Argon2Concurrency: 1, PasswordMinLength: 15,
 		MaxConnections: 10000, MaxRoomsPerConnection: 128, MaxMessageBytes: 65536, MessageRate: 100,
-		PingInterval: 25 * time.Second, SendQueueBytes: 262144, CommitWindow: time.Second, MaxStoreBytes: defaultStore,
+		PingInterval: 25 * time.Second, SendQueueBytes: 262144, CommitWindow: time.Second, BackupKeep: 7,
 		DefaultGrants: gateway.Grants{{Pattern: "*", Rights: gateway.RightRead | gateway.RightWrite}},
 	}
 	same(t, load(t, config.Sources{}), want)
@@ -109,6 +109,9 @@ var given = map[string][3]string{
 	"ping_interval":               {"1s", "2s", "10m"},
 	"send_queue_bytes":            {"131072", "131073", "67108864"},
 	"commit_window":               {"0", "2s", "1m"},
+	"backup_dir":                  {"/mnt/a", "/mnt/b", "/mnt/c"},
+	"backup_every":                {"1h", "2h", "1d"},
+	"backup_keep":                 {"1", "2", "3"},
 	"max_store_bytes":             {"16777216", "16777217", "16777218"},
 	"default_grants":              {"a:r", "a.*:r,b:w", "c:rw"},
 	"metrics_token_file":          {"/a", "/b", "/c"},

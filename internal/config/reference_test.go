@@ -16,9 +16,6 @@ var update = flag.Bool("update", false, "write docs/edgegw.reference.toml anew")
 
 const referenceFile = "../../docs/edgegw.reference.toml"
 
-// defaultStore is the default of max_store_bytes on this machine.
-const defaultStore = 256 << 20 << (3 * (^uint(0) >> 63))
-
 // TestReference holds the shipped file equal to the option table. After a change
 // of the table: go test ./internal/config -run TestReference -update
 func TestReference(t *testing.T) {

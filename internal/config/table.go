@@ -3,7 +3,6 @@ package config
 import (
 	"log/slog"
 	"net/netip"
-	"strconv"
 	"time"
 
 	"edgegw/internal/gateway"
@@ -11,9 +10,8 @@ import (
 
 // Where addresses have 32 bits the memory map of the store fails from 512 MiB on.
 const (
-	wide                    = ^uint(0) >> 63 // 1 on 64-bit machines, else 0
-	mostStoreBytes    int64 = 256 << 20 << (12 * wide)
-	defaultStoreBytes int64 = 256 << 20 << (3 * wide)
+	wide                 = ^uint(0) >> 63 // 1 on 64-bit machines, else 0
+	mostStoreBytes int64 = 256 << 20 << (12 * wide)
 )
 
 // table is the option table: all that there is to know about an option. A new
@@ -98,8 +96,14 @@ var table = []row[Config]{
 
 	scalar("commit_window", Duration, "1s", span(time.Second, time.Minute, "commits back to back"), func(c *Config) *time.Duration { return &c.CommitWindow },
 		"The shortest time between two commits of the history. It spares flash cards; rooms of the class fsynced do not wait for it."),
-	scalar("max_store_bytes", Integer, strconv.FormatInt(defaultStoreBytes, 10), number(16<<20, mostStoreBytes, "bytes"), func(c *Config) *int64 { return &c.MaxStoreBytes },
-		"The largest history file. On 32-bit machines the default and the most are 268435456."),
+	scalar("backup_dir", Text, "", anyText(), func(c *Config) *string { return &c.BackupDir },
+		"A folder for backups, best on another disk than data_dir; when empty, backups in data_dir. A damaged account store is mended from the newest when its own copy is damaged too."),
+	scalar("backup_every", Duration, "0", span(time.Minute, 365*day, "no backups"), func(c *Config) *time.Duration { return &c.BackupEvery },
+		"How often a backup is written to backup_dir and verified."),
+	scalar("backup_keep", Integer, "7", number(1, 1000, "backups"), func(c *Config) *int { return &c.BackupKeep },
+		"How many backups stay in backup_dir; the oldest go."),
+	scalar("max_store_bytes", Integer, "0", orZero(number(16<<20, mostStoreBytes, "bytes"), "a quarter of the disk, 2147483648 at most"), func(c *Config) *int64 { return &c.MaxStoreBytes },
+		"The largest history file. On 32-bit machines 268435456 is the most."),
 
 	list("default_grants", "*:rw", grant(), func(c *Config) *gateway.Grants { return &c.DefaultGrants },
 		"What people may do in which rooms when their account was given no grants of its own."),

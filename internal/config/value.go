@@ -35,6 +35,17 @@ func number[V int | int64 | uint32 | uint8](least, most V, unit string) values[V
 	}}
 }
 
+// orZero allows 0 as well, which says what zero names.
+func orZero[V int | int64](v values[V], zero string) values[V] {
+	words := v.words + ", or 0 for " + zero
+	return values[V]{words, func(s string) (V, error) {
+		if s == "0" {
+			return 0, nil
+		}
+		return v.parse(s)
+	}}
+}
+
 const day = 24 * time.Hour
 
 // span allows durations from least to most, at least a second, and 0 as well if

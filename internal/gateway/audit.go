@@ -38,6 +38,12 @@ const (
 	EventTokenIssued       Event = "token_issued"
 	EventSetup             Event = "setup"
 	EventSocketCut         Event = "socket_cut"
+
+	EventBackup     Event = "backup"
+	EventRestore    Event = "restore"
+	EventQuarantine Event = "quarantine" // a damaged store was mended
+	EventClockSet   Event = "clock_set"
+	EventClockReset Event = "clock_reset"
 )
 
 // Events lists every event once, in the order above.
@@ -49,6 +55,7 @@ var Events = []Event{
 	EventDeviceCreated, EventDeviceChanged, EventDeviceDisabled, EventDeviceEnabled, EventDeviceDeleted,
 	EventDeviceKeyRotated, EventDevicesImported,
 	EventSigningKeyRotated, EventTokenIssued, EventSetup, EventSocketCut,
+	EventBackup, EventRestore, EventQuarantine, EventClockSet, EventClockReset,
 }
 
 // Result is how an audited event went.

@@ -43,8 +43,11 @@ type Rooms interface {
 
 // Options are an API's fixed parts. All are required unless they say otherwise.
 type Options struct {
-	Accounts    Accounts
-	Rooms       Rooms
+	Accounts Accounts
+	Rooms    Rooms
+	// Archive writes a backup, ArchiveName is a name for one now.
+	Archive     func(context.Context, io.Writer) error
+	ArchiveName func() string
 	Connections Connections
 	// WebSocket serves GET /ws. SocketRefused is told of requests for it that
 	// are refused before it is asked.

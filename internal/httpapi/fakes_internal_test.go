@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -32,6 +33,8 @@ type people struct {
 	calls []string
 	// fail is what every change returns, if anything.
 	fail error
+	// archiveFails takes the place of an archive.
+	archiveFails func(io.Writer) error
 }
 
 func (p *people) did(ctx context.Context, format string, args ...any) error {
@@ -330,4 +333,12 @@ func (p *people) wantCalls(t *testing.T, name string, want ...string) {
 	if strings.Join(p.calls, "\n") != strings.Join(want, "\n") {
 		t.Errorf("%s: did %q, want %q", name, p.calls, want)
 	}
+}
+
+func (p *people) archive(_ context.Context, w io.Writer) error {
+	if p.archiveFails != nil {
+		return p.archiveFails(w)
+	}
+	_, err := io.WriteString(w, "an archive")
+	return err
 }

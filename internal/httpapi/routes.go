@@ -46,6 +46,7 @@ func (a *API) adminRoutes() []route {
 		{path: "/devices/{name}/rotate-key", class: classAdmin, methods: do{"POST": a.admin(a.rotateDeviceKey)}},
 		{path: "/connections", class: classAdmin, methods: do{"GET": a.admin(a.listConnections)}},
 		{path: "/connections/{id}", class: classAdmin, methods: do{"DELETE": a.admin(a.cutConnection)}},
+		{path: "/backup", class: classAdmin, methods: do{"GET": a.admin(a.getBackup)}},
 		{path: "/audit", class: classAdmin, methods: do{"GET": a.admin(a.listAudit)}},
 	}
 }

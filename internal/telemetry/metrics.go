@@ -67,6 +67,7 @@ type Metrics struct {
 	DiskFree       *Gauge
 	EpochResets    *Counter
 	Quarantines    *Counter
+	BackupAge      *Gauge
 
 	// PressureLevel is 0 to 3, see hub.Pressure.
 	PressureLevel *Gauge
@@ -138,6 +139,7 @@ func (m *Metrics) addStore(o Options) {
 	m.BytesWritten = r.counter("store_bytes_written_total", "Bytes written to the database files.")
 	m.StoreSize = r.gauges("store_size_bytes", "Size of a database file.", "db", o.Databases)
 	m.DiskFree = r.gauge("disk_free_bytes", "Free space for the gateway on the file system of the data folder.")
+	m.BackupAge = r.gauge("backup_age_seconds", "Age of the newest backup; -1 when there is none.")
 	m.Quarantines = r.counter("quarantines_total", "Damaged databases that were put aside.")
 	m.EpochResets = r.counter("epoch_resets_total", "Times that a room had to begin a new epoch.")
 }

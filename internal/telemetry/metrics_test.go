@@ -71,6 +71,7 @@ func use(m *telemetry.Metrics) {
 	m.DiskFree.Set(1 << 42)
 	m.EpochResets.Inc()
 	m.Quarantines.Inc()
+	m.BackupAge.Set(-1)
 	m.ClockState.Set(2)
 	m.HTTPClass("auth").Observe(200, 3*time.Millisecond)
 	m.HTTPClass("/users/bob").Observe(418, time.Minute)
@@ -106,7 +107,7 @@ func TestWrite(t *testing.T) {
 		"\nedgegw_store_bytes_written_total 1099511627776\n",
 		"\nedgegw_store_size_bytes{db=\"identity\"} 4096\n", "\nedgegw_store_size_bytes{db=\"history\"} 0\n",
 		"\nedgegw_disk_free_bytes 4398046511104\n",
-		"\nedgegw_epoch_resets_total 1\n", "\nedgegw_quarantines_total 1\n",
+		"\nedgegw_epoch_resets_total 1\n", "\nedgegw_quarantines_total 1\n", "\nedgegw_backup_age_seconds -1\n",
 		"\nedgegw_clock_state 2\n",
 		"\nedgegw_http_requests_total{class=\"auth\",code=\"200\"} 1\n",
 		"\nedgegw_http_requests_total{class=\"other\",code=\"other\"} 1\n",

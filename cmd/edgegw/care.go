@@ -1,0 +1,83 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"edgegw/internal/app"
+)
+
+func checkCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "check [FILE]",
+		Short: "Look at every page and every record of both stores, or of one file, while the gateway runs or not; exit code 1 when anything is damaged",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := loadConfig(cmd)
+			if err != nil {
+				return err
+			}
+			list, err := app.Check(cmd.Context(), cfg, append(args, "")[0])
+			if err != nil {
+				return err
+			}
+			out, damaged := cmd.OutOrStdout(), 0
+			for _, f := range list {
+				damaged += f.Damaged
+			}
+			if asJSON {
+				if err := json.NewEncoder(out).Encode(map[string]any{"good": damaged == 0, "files": list}); err != nil {
+					return err
+				}
+			} else {
+				for _, f := range list {
+					fmt.Fprintf(out, "%s: %s store, schema version %d, %d records, %d damaged\n", f.File, f.Kind, f.Schema, f.Values, f.Damaged)
+					for _, p := range f.Problems {
+						fmt.Fprintf(out, "  %s\n", p)
+					}
+				}
+			}
+			if damaged > 0 {
+				return errors.New("there is damage; the next start of the gateway mends what it can, `edgegw restore` goes back to a backup")
+			}
+			return nil
+		},
+	}
+	addOptionFlags(cmd, archiveOptions...)
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+func compactCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "compact",
+		Short: "Give the free space of both stores back to the disk, and make unreadable what was deleted; messages wait meanwhile",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := loadConfig(cmd)
+			if err != nil {
+				return err
+			}
+			list, err := app.Compact(cmd.Context(), cfg)
+			if err != nil {
+				return err
+			}
+			out := cmd.OutOrStdout()
+			if asJSON {
+				return json.NewEncoder(out).Encode(map[string]any{"files": list})
+			}
+			for _, f := range list {
+				fmt.Fprintf(out, "%s: %d bytes, before %d\n", f.File, f.After, f.Before)
+			}
+			return nil
+		},
+	}
+	addOptionFlags(cmd, archiveOptions...)
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}

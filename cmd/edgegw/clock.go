@@ -1,0 +1,90 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"edgegw/internal/adminsock"
+)
+
+func clockCommand() *cobra.Command {
+	return group("clock", "Show, set or reset the gateway's time, which never runs back",
+		clockShowCommand(), clockSetCommand(), clockResetCommand())
+}
+
+func clockShowCommand() *cobra.Command {
+	return onClock("show", "Print the gateway's time, the system's, and how far the time is trusted", cobra.NoArgs,
+		func(cmd *cobra.Command, a adminsock.Admin, _ []string) (adminsock.Clock, error) {
+			return a.ShowClock(cmd.Context())
+		})
+}
+
+func clockSetCommand() *cobra.Command {
+	return onClock("set TIME", "Say what time it is, as 2027-01-31T12:00:00Z, on a site without a time server; the gateway then trusts its time", cobra.ExactArgs(1),
+		func(cmd *cobra.Command, a adminsock.Admin, args []string) (adminsock.Clock, error) {
+			at, err := time.Parse(time.RFC3339, args[0])
+			if err != nil {
+				return adminsock.Clock{}, fmt.Errorf("%q is no time; give it as 2027-01-31T12:00:00Z or 2027-01-31T13:00:00+01:00", args[0])
+			}
+			return a.SetClock(cmd.Context(), at)
+		})
+}
+
+func clockResetCommand() *cobra.Command {
+	return onClock("reset", "Let the next start begin at the system's time, after a boot in a wrong future", cobra.NoArgs,
+		func(cmd *cobra.Command, a adminsock.Admin, _ []string) (adminsock.Clock, error) {
+			c, err := a.ResetClock(cmd.Context())
+			if err == nil && c.Running {
+				fmt.Fprintln(cmd.ErrOrStderr(), "restart the gateway: until then its time stays where it is")
+			}
+			return c, err
+		})
+}
+
+func onClock(use, short string, args cobra.PositionalArgs, do func(*cobra.Command, adminsock.Admin, []string) (adminsock.Clock, error)) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: use, Short: short, Args: args,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withAdmin(cmd, func(a adminsock.Admin) error {
+				c, err := do(cmd, a, args)
+				if err != nil {
+					return err
+				}
+				return printClock(cmd, asJSON, c)
+			})
+		},
+	}
+	addOptionFlags(cmd, accountOptions...)
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+func printClock(cmd *cobra.Command, asJSON bool, c adminsock.Clock) error {
+	out := cmd.OutOrStdout()
+	if asJSON {
+		return json.NewEncoder(out).Encode(c)
+	}
+	said := map[string]string{
+		"none":   "nobody has vouched for it",
+		"floor":  "not before the gateway's last run",
+		"synced": "trusted",
+	}[c.State]
+	for _, line := range []struct {
+		name string
+		ms   int64
+		more string
+	}{{"gateway", c.Now, c.State + ": " + said}, {"system", c.Wall, ""}, {"next start", c.Floor, "at least"}} {
+		when := "never"
+		if line.ms > 0 {
+			when = time.UnixMilli(line.ms).UTC().Format(time.RFC3339)
+		}
+		if _, err := fmt.Fprintf(out, "%-10s  %-20s  %s\n", line.name, when, line.more); err != nil {
+			return err
+		}
+	}
+	return nil
+}

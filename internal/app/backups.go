@@ -1,0 +1,229 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"edgegw/internal/backup"
+	"edgegw/internal/boltstore"
+	"edgegw/internal/config"
+	"edgegw/internal/gateway"
+)
+
+const (
+	// backupRetry is when a backup that failed is tried again, if that is sooner
+	// than the next.
+	backupRetry = 10 * time.Minute
+	// backupPoll is how often it is asked whether a backup is due: the logical
+	// clock may jump.
+	backupPoll = 10 * time.Second
+)
+
+// archive writes a backup for somebody who has asked for one, and notes when that
+// was. It returns CodeConflict while another is being made.
+func (a *App) archive(ctx context.Context, w io.Writer) error {
+	return a.alone(func() error {
+		if err := (backupSource{a.cfg, a.identity, a.history, a.clock.Now}).write(ctx, w); err != nil {
+			return err
+		}
+		return a.noteBackup(ctx, "download")
+	})
+}
+
+func (a *App) alone(do func() error) error {
+	if a.archiving.Swap(true) {
+		return gateway.Errorf(gateway.CodeConflict, "a backup is being made already; try again when it is done")
+	}
+	defer a.archiving.Store(false)
+	return do()
+}
+
+func (a *App) noteBackup(ctx context.Context, how string) error {
+	now := a.clock.Now()
+	err := a.identity.Update(func(tx *boltstore.IdentityTx) error {
+		return tx.SetLastBackup(gateway.Timestamp(now.UnixMilli()))
+	})
+	if err != nil {
+		return err
+	}
+	a.lastBackup.Store(now.UnixMilli())
+	return a.accounts.Note(ctx, gateway.EventBackup, "", how)
+}
+
+// noteMended audits what was mended when the stores were opened, and learns when
+// the last backup was.
+func (a *App) noteMended(ctx context.Context) error {
+	ctx = gateway.WithOrigin(ctx, gateway.Origin{Actor: gateway.ActorGateway})
+	for _, m := range a.mended {
+		if err := a.accounts.Note(ctx, gateway.EventQuarantine, "", m.store); err != nil {
+			return err
+		}
+	}
+	return a.identity.View(func(tx *boltstore.IdentityTx) error {
+		a.lastBackup.Store(int64(tx.LastBackup()))
+		return nil
+	})
+}
+
+// backupAge is in seconds, -1 without a backup.
+func (a *App) backupAge() int64 {
+	last := a.lastBackup.Load()
+	if last == 0 {
+		return -1
+	}
+	return max(0, (a.clock.Now().UnixMilli()-last)/1000)
+}
+
+// runBackups writes a backup whenever the newest in the folder is old enough.
+func (a *App) runBackups(ctx context.Context, ready func()) error {
+	ready()
+	poll := time.NewTicker(backupPoll)
+	defer poll.Stop()
+	var failed time.Time
+	for {
+		now := a.clock.Now()
+		if due := a.nextBackup(); !now.Before(due) && (failed.IsZero() || now.Sub(failed) >= min(backupRetry, a.cfg.BackupEvery)) {
+			failed = time.Time{}
+			if err := a.backupNow(ctx); err != nil && ctx.Err() == nil {
+				failed = now
+				a.logger.Error("the backup failed", "event", "backup_failed", "reason", err.Error())
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-poll.C:
+		}
+	}
+}
+
+// nextBackup is told by the name of the newest, which says when it was made. One
+// from a time that is still to come does not keep others from being made.
+func (a *App) nextBackup() time.Time {
+	list, err := backups(backupDir(a.cfg))
+	if err != nil || len(list) == 0 {
+		return time.Time{}
+	}
+	newest, ok := backupTime(list[len(list)-1])
+	if !ok || newest.After(a.clock.Now()) {
+		return time.Time{}
+	}
+	return newest.Add(a.cfg.BackupEvery)
+}
+
+func (a *App) backupNow(ctx context.Context) error {
+	if err := os.MkdirAll(backupDir(a.cfg), 0o700); err != nil {
+		return err
+	}
+	path := filepath.Join(backupDir(a.cfg), backupName(a.cfg.Site, a.clock.Now()))
+	err := a.alone(func() error {
+		return writeArchive(path, func(w io.Writer) error {
+			return backupSource{a.cfg, a.identity, a.history, a.clock.Now}.write(ctx, w)
+		})
+	})
+	if err != nil {
+		return err
+	}
+	a.logger.Info("a backup was made and verified", "event", "backup", "path", path)
+	ctx = gateway.WithOrigin(ctx, gateway.Origin{Actor: gateway.ActorGateway})
+	return errors.Join(a.noteBackup(ctx, "timer"), a.pruneBackups())
+}
+
+// pruneBackups keeps the newest, by their names. Files of others stay.
+func (a *App) pruneBackups() error {
+	list, err := backups(backupDir(a.cfg))
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for len(list) > a.cfg.BackupKeep {
+		errs = append(errs, os.Remove(list[0]))
+		list = list[1:]
+	}
+	return errors.Join(errs...)
+}
+
+func backupDir(cfg *config.Config) string {
+	if cfg.BackupDir != "" {
+		return cfg.BackupDir
+	}
+	return filepath.Join(cfg.DataDir, "backups")
+}
+
+const backupStamp = "20060102-150405"
+
+func backupName(site string, now time.Time) string {
+	return site + "-" + now.UTC().Format(backupStamp) + backup.Suffix
+}
+
+// backupTime reads when a backup was made from its name.
+func backupTime(path string) (time.Time, bool) {
+	name := strings.TrimSuffix(filepath.Base(path), backup.Suffix)
+	if len(name) < len(backupStamp) {
+		return time.Time{}, false
+	}
+	made, err := time.Parse(backupStamp, name[len(name)-len(backupStamp):])
+	return made, err == nil
+}
+
+// backups are the archives in a folder that carry their time in their names, the
+// oldest first.
+func backups(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var list []string
+	for _, e := range entries {
+		if _, ok := backupTime(e.Name()); ok && e.Type().IsRegular() && strings.HasSuffix(e.Name(), backup.Suffix) {
+			list = append(list, filepath.Join(dir, e.Name()))
+		}
+	}
+	slices.SortFunc(list, func(x, y string) int {
+		one, _ := backupTime(x)
+		other, _ := backupTime(y)
+		return one.Compare(other)
+	})
+	return list, nil
+}
+
+// rescueAccounts takes the account store out of the newest backup that is whole.
+func rescueAccounts(cfg *config.Config) func(dst string) (string, error) {
+	return func(dst string) (string, error) {
+		list, err := backups(backupDir(cfg))
+		if err != nil {
+			return "", err
+		}
+		for _, path := range slices.Backward(list) {
+			if err = extractAccounts(path, dst); err == nil {
+				return filepath.Base(path), nil
+			}
+		}
+		return "", errors.Join(err, errors.New("there is no whole backup"))
+	}
+}
+
+func extractAccounts(path, dst string) (err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	_, err = backup.Read(file, func(name string, data []byte) error {
+		if name != identityFile {
+			return nil
+		}
+		return os.WriteFile(dst, data, 0o600)
+	})
+	return err
+}

@@ -1,0 +1,138 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"edgegw/internal/adminsock"
+	"edgegw/internal/boltstore"
+	"edgegw/internal/clock"
+	"edgegw/internal/config"
+	"edgegw/internal/gateway"
+)
+
+// care is what `edgegw check` and `edgegw compact` do to the stores of a gateway
+// that runs.
+type care struct {
+	identity *boltstore.Identity
+	history  *boltstore.History
+	dataDir  string
+}
+
+func (c care) Check(context.Context) ([]adminsock.Checked, error) {
+	identity, err := c.identity.Inspect()
+	if err != nil {
+		return nil, err
+	}
+	history, err := c.history.Inspect()
+	if err != nil {
+		return nil, err
+	}
+	list := []adminsock.Checked{checked(identityFile, identity), checked(historyFile, history)}
+	// Nobody writes the copy but by putting another in its place.
+	if path := filepath.Join(c.dataDir, copyFile); there(c.dataDir, copyFile) {
+		saved, err := boltstore.Inspect(path)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, checked(copyFile, saved))
+	}
+	return list, nil
+}
+
+func checked(name string, i boltstore.Inspection) adminsock.Checked {
+	return adminsock.Checked{File: name, Kind: i.Kind, Schema: i.Schema, Values: i.Values, Damaged: i.Damaged, Problems: i.Problems}
+}
+
+func (c care) Compact(context.Context) ([]adminsock.Compacted, error) {
+	identity, err := c.identity.Compact()
+	if err != nil {
+		return nil, err
+	}
+	// What was deleted shall not be left in the copy either.
+	if c.identity.Outdated() {
+		if err := c.identity.SaveCopy(); err != nil && gateway.CodeOf(err) != gateway.CodeStorageFull {
+			return nil, err
+		}
+	}
+	history, err := c.history.Compact()
+	return []adminsock.Compacted{
+		{File: identityFile, Before: identity.Before, After: identity.After}, {File: historyFile, Before: history.Before, After: history.After},
+	}, err
+}
+
+// Check looks at all of one file, or of both stores of cfg and the copy: through the
+// admin socket when the gateway runs. It returns CodeNotFound when there is nothing
+// to look at.
+func Check(ctx context.Context, cfg *config.Config, path string) ([]adminsock.Checked, error) {
+	if path != "" {
+		i, err := boltstore.Inspect(path)
+		return []adminsock.Checked{checked(path, i)}, err
+	}
+	if client, err := adminsock.Dial(ctx, cfg.DataDir); err == nil {
+		return client.Check(ctx)
+	}
+	lock, err := lockStores(cfg.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	var list []adminsock.Checked
+	for _, name := range []string{identityFile, historyFile, copyFile} {
+		if !there(cfg.DataDir, name) {
+			continue
+		}
+		i, inspectErr := boltstore.Inspect(filepath.Join(cfg.DataDir, name))
+		err = errors.Join(err, inspectErr)
+		list = append(list, checked(name, i))
+	}
+	if len(list) == 0 {
+		err = gateway.Errorf(gateway.CodeNotFound, "there is no store in %s; name the right folder with --data-dir", cfg.DataDir)
+	}
+	return list, errors.Join(err, lock())
+}
+
+// Compact gives the free space of both stores of cfg back to the disk: through the
+// admin socket when the gateway runs.
+func Compact(ctx context.Context, cfg *config.Config) (done []adminsock.Compacted, err error) {
+	if client, err := adminsock.Dial(ctx, cfg.DataDir); err == nil {
+		return client.Compact(ctx)
+	}
+	if err := finishRestore(cfg.DataDir); err != nil {
+		return nil, err
+	}
+	for _, name := range []string{identityFile, historyFile} {
+		if _, err := os.Stat(filepath.Join(cfg.DataDir, name)); err != nil {
+			return nil, gateway.Errorf(gateway.CodeNotFound, "there is no store in %s; name the right folder with --data-dir", cfg.DataDir)
+		}
+	}
+	identity, history, err := openStopped(cfg)
+	if err != nil {
+		return nil, err
+	}
+	done, err = care{identity, history, cfg.DataDir}.Compact(ctx)
+	return done, errors.Join(err, history.Close(), identity.Close())
+}
+
+// openStopped opens the stores of a gateway that does not run.
+func openStopped(cfg *config.Config) (*boltstore.Identity, *boltstore.History, error) {
+	identity, err := boltstore.OpenIdentity(boltstore.IdentityOptions{
+		Path: filepath.Join(cfg.DataDir, identityFile), Now: func() time.Time { return time.Time{} }, Copy: copyPath(cfg),
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := startClock(identity, clock.System)
+	if err != nil {
+		return nil, nil, errors.Join(err, identity.Close())
+	}
+	history, err := boltstore.OpenHistory(boltstore.HistoryOptions{
+		Path: filepath.Join(cfg.DataDir, historyFile), Settings: cfg.RoomSettings, Now: c.Now, MaxStoreBytes: storeBytes(cfg),
+	})
+	if err != nil {
+		return nil, nil, errors.Join(err, identity.Close())
+	}
+	return identity, history, nil
+}
