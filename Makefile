@@ -17,7 +17,7 @@ export PORT VERSION
 TOOLS := .cache/tools
 
 # Every area that `make test` runs, the longest first.
-AREAS := test-race lint test-arm fuzz-smoke test-386 test-realtime test-disk test-attack test-api test-conformance test-browser cross-smoke tidy-check test-tools
+AREAS := test-race lint test-arm fuzz-smoke test-386 test-realtime test-disk test-torture test-attack test-api test-conformance test-browser cross-smoke tidy-check test-tools
 
 .PHONY: help
 help: ## print this
@@ -105,6 +105,18 @@ test-realtime: ## kill, flood and stall the real binary and compare it with a mo
 test-disk: ## let the real binary run out of disk on a small ext4 of its own (root, to mount it)
 	@scripts/ensure-tools.sh mkfs.ext4
 	@go test -count=1 -timeout 4m -v ./e2e/disk
+
+.PHONY: scale
+scale: ## store a million messages in 200 rooms, and measure the start, pages, searches and memory (MESSAGES=)
+	@EDGEGW_SCALE_MESSAGES=$(MESSAGES) go test -count=1 -timeout 15m -v ./e2e/scale
+
+.PHONY: test-torture
+test-torture: ## cut the real binary off in every way, a few times each, and compare with a ledger (root, to mount disks)
+	@scripts/torture.sh
+
+.PHONY: torture
+torture: ## the same N times (N=100) of KIND (all, or a test of e2e/torture), in LANES; adds to docs/reliability.json (SEED=)
+	@scripts/torture.sh --add $(if $(N),$(N),100) $(if $(KIND),$(KIND),all)
 
 .PHONY: fuzz-smoke
 fuzz-smoke: ## fuzz every target for 10 seconds

@@ -31,12 +31,16 @@ type Gateway struct {
 	URL, Addr string
 	// Dir is its data folder.
 	Dir string
+	// Under is a command that is to run the binary, with its arguments; it has
+	// to end when the gateway does, and the other way round.
+	Under []string
 
 	t       testing.TB
 	args    []string
 	log     *os.File
 	process *os.Process // nil when it does not run
-	ended   chan error
+	gone    chan struct{}
+	how     error // valid when gone is closed
 }
 
 // New makes a gateway on a free port and an empty data folder, with an
@@ -99,51 +103,65 @@ func openLog(t testing.TB) *os.File {
 // After an end it starts the gateway again on the same data.
 func (g *Gateway) Run(options ...string) {
 	g.t.Helper()
+	if err := g.Try(options...); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+// Try is Run for gateways that may end before they are ready: it then returns an
+// error with what they have logged.
+func (g *Gateway) Try(options ...string) error {
+	g.t.Helper()
 	from, err := g.log.Seek(0, io.SeekEnd)
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	args := append(g.args[:len(g.args):len(g.args)], flags(options)...)
-	cmd := exec.Command(Bin(), args...)
+	command := append(g.Under[:len(g.Under):len(g.Under)], Bin())
+	args := append(append(command[1:len(command):len(command)], g.args...), flags(options)...)
+	cmd := exec.Command(command[0], args...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = Environment(), g.log, g.log
 	// A test that is cut off leaves no gateway behind. The kernel takes the
 	// thread for the parent, so this one has to live as long.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	started, ended := make(chan error, 1), make(chan error, 1)
+	started, gone := make(chan error, 1), make(chan struct{})
 	go func() {
 		runtime.LockOSThread()
 		err := cmd.Start()
 		started <- err
 		if err == nil {
-			ended <- cmd.Wait()
+			g.how = cmd.Wait()
+			close(gone)
 		}
 	}()
 	if err := <-started; err != nil {
 		g.t.Fatal(err)
 	}
-	g.process, g.ended = cmd.Process, ended
-	g.awaitReady(from)
+	g.process, g.gone = cmd.Process, gone
+	return g.awaitReady(from)
 }
 
-func (g *Gateway) awaitReady(from int64) {
+func (g *Gateway) awaitReady(from int64) error {
 	g.t.Helper()
 	g.URL = ""
-	for deadline := time.Now().Add(Patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(Patience); time.Now().Before(deadline); {
 		log := g.loggedFrom(from)
-		if !strings.Contains(log, `"event":"ready"`) {
-			continue
-		}
 		for line := range strings.Lines(log) {
 			var said struct{ Event, URL string }
-			if json.Unmarshal([]byte(line), &said) == nil && said.Event == "listening" {
+			if strings.Contains(log, `"event":"ready"`) && json.Unmarshal([]byte(line), &said) == nil && said.Event == "listening" {
 				g.URL, g.Addr = said.URL, strings.TrimPrefix(said.URL, "http://")
 			}
 		}
 		if g.URL != "" {
-			return
+			return nil
+		}
+		select {
+		case <-g.gone:
+			g.process = nil
+			return fmt.Errorf("the gateway ended before it was ready: %w\n%s", g.how, g.loggedFrom(from))
+		case <-time.After(5 * time.Millisecond):
 		}
 	}
-	g.t.Fatalf("the gateway did not become ready:\n%s", g.loggedFrom(from))
+	return fmt.Errorf("the gateway did not become ready in %v:\n%s", Patience, g.loggedFrom(from))
 }
 
 // Logged is everything that the gateway has written to its standard output and
@@ -174,18 +192,29 @@ func (g *Gateway) Runs() bool { return g.process != nil }
 // PID is the process's number while it runs.
 func (g *Gateway) PID() int { return g.process.Pid }
 
-// End sends a signal and waits for the end of the process, which it kills when
-// that does not come. It returns how the process has ended.
+// End sends a signal, and waits as Ended does.
 func (g *Gateway) End(signal syscall.Signal) error {
 	g.t.Helper()
 	_ = g.process.Signal(signal)
+	return g.Ended()
+}
+
+// Gone is closed when the process has ended, for whatever reason; Ended then says
+// how.
+func (g *Gateway) Gone() <-chan struct{} { return g.gone }
+
+// Ended waits for the end of the process, which it kills when that does not come.
+// It returns how the process has ended.
+func (g *Gateway) Ended() error {
+	g.t.Helper()
 	defer func() { g.process = nil }()
 	select {
-	case err := <-g.ended:
-		return err
+	case <-g.gone:
+		return g.how
 	case <-time.After(Patience):
 		_ = g.process.Kill()
-		return errors.Join(fmt.Errorf("signal %v did not end the gateway in %v", signal, Patience), <-g.ended)
+		<-g.gone
+		return errors.Join(fmt.Errorf("the gateway did not end in %v", Patience), g.how)
 	}
 }
 
