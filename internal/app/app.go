@@ -55,7 +55,8 @@ type App struct {
 	identity *boltstore.Identity
 	history  *boltstore.History
 	space    *boltstore.Space
-	mended   []mended // when they were opened
+	mended   []mended     // when they were opened
+	damaged  atomic.Int64 // messages that the last scrub has found
 	volatile *memstore.Store
 	hub      *hub.Hub
 	accounts *accounts.Service
@@ -132,7 +133,7 @@ func (a *App) taskList() []task {
 			return adminsock.Serve(ctx, a.admin, a.adminOf(), a.logger)
 		}},
 	}
-	list = append(list, task{name: "copies", run: a.runCopies})
+	list = append(list, task{name: "copies", run: a.runCopies}, task{name: "scrub", run: a.runScrub})
 	if a.cfg.BackupEvery > 0 {
 		list = append(list, task{name: "backups", run: a.runBackups})
 	}

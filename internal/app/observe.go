@@ -164,6 +164,10 @@ func (a *App) health() httpapi.Health {
 		h.Checks[m.store] = "was damaged: " + m.how
 		h.Status = httpapi.HealthDegraded
 	}
+	if n := a.damaged.Load(); n > 0 {
+		h.Checks["history"] = fmt.Sprintf("damaged messages, which are left out: %d; `edgegw check` names them", n)
+		h.Status = httpapi.HealthDegraded
+	}
 	h.Checks["pressure"] = a.pressure.text()
 	if a.hub.Pressure() > hub.PressureNone {
 		h.Status = httpapi.HealthDegraded
