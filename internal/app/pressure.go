@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -28,6 +29,8 @@ type rungs [hub.PressureConnections]float64
 // never is a threshold that nothing reaches.
 const never = 1e9
 
+var memoryRungs = rungs{0.75, 0.85, 0.92}
+
 // pressureRungs says when which input puts the gateway under which pressure.
 // Messages that the disk does not take hold their publishers up, and that is
 // enough: nobody else is sent away for it. A full disk takes no reads and no
@@ -37,7 +40,7 @@ var pressureRungs = []struct {
 	rungs rungs
 	share func(*load) float64
 }{
-	{"memory", rungs{0.75, 0.85, 0.92}, func(l *load) float64 { return l.memory }},
+	{"memory", memoryRungs, func(l *load) float64 { return l.memory }},
 	{"send queues", rungs{0.2, 0.3, 0.4}, func(l *load) float64 { return l.waiting }},
 	{"store queue", rungs{0.5, 0.8, never}, func(l *load) float64 { return l.backlog }},
 	{"disk", rungs{1, never, never}, func(l *load) float64 { return l.disk }},
@@ -147,15 +150,15 @@ func (a *App) lookAtLoad() {
 	before := p.ladder.level
 	now := a.load()
 	level := p.ladder.step(&now)
+	text := "ok"
+	if level > hub.PressureNone {
+		text = fmt.Sprintf("level %d (%s): %s", level, cmp.Or(now.causes(), "falling"), shed[level])
+	}
+	p.shown.Store(&text)
 	if level == before {
 		return
 	}
 	a.hub.SetPressure(level)
-	text := fmt.Sprintf("level %d (%s): %s", level, now.causes(), shed[level])
-	if level == hub.PressureNone {
-		text = "ok"
-	}
-	p.shown.Store(&text)
 	log := a.logger.Info
 	if level > before {
 		log = a.logger.Warn

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -67,6 +68,30 @@ func TestCauses(t *testing.T) {
 	}
 }
 
+// What a collection found in the middle of a large answer is not taken for what is
+// in use, and not for long.
+func TestMemoryIsLookedAtAnew(t *testing.T) {
+	m := memory{limit: 80 << 20, looks: collectLooks, samples: newMemory("/").samples}
+	fill := func() {
+		sink := make([]byte, 128<<20)
+		runtime.GC()
+		runtime.KeepAlive(sink)
+	}
+	fill()
+	if used, limit := m.look(); used > limit/2 {
+		t.Errorf("at once: %d of %d", used, limit)
+	}
+	fill()
+	for range collectLooks {
+		if used, limit := m.look(); used < limit {
+			t.Errorf("collected after less than %d looks", collectLooks)
+		}
+	}
+	if used, limit := m.look(); used > limit/2 {
+		t.Errorf("after %d looks: %d of %d", collectLooks+1, used, limit)
+	}
+}
+
 // The limit is the Go runtime's, else the group's, else the machine's.
 func TestMemoryLimit(t *testing.T) {
 	const meminfo = "proc/meminfo"
@@ -85,7 +110,11 @@ func TestMemoryLimit(t *testing.T) {
 		{"ok least of the groups", map[string]string{meminfo: machine, group: "0::/a.slice/b.service\n", max: "500000\n", parent: "400000\n"}, 300_000},
 		{"ok in a container", map[string]string{meminfo: machine, group: "0::/\n", "sys/fs/cgroup/memory.max": "400000\n"}, 300_000},
 		{"ok group without a limit", map[string]string{meminfo: machine, group: "0::/a.slice/b.service\n", max: "max\n"}, 512_000},
-		{"ok group of version 1", map[string]string{meminfo: machine, group: "4:memory:/a\n"}, 512_000},
+		{"ok slowed down", map[string]string{meminfo: machine, group: "0::/a.slice/b.service\n", max: "500000\n", "sys/fs/cgroup/a.slice/b.service/memory.high": "400000\n"}, 300_000},
+		{"ok group of version 1", map[string]string{meminfo: machine, group: "5:cpu,memory:/a\n0::/\n", "sys/fs/cgroup/memory/a/memory.limit_in_bytes": "400000\n"}, 300_000},
+		{"ok group of version 1 above", map[string]string{meminfo: machine, group: "5:memory:/a/b\n", "sys/fs/cgroup/memory/a/memory.limit_in_bytes": "400000\n"}, 300_000},
+		{"ok group of version 1 without a limit", map[string]string{meminfo: machine, group: "4:memory:/a\n", "sys/fs/cgroup/memory/a/memory.limit_in_bytes": "9223372036854771712\n"}, 512_000},
+		{"ok more than the machine has", map[string]string{meminfo: machine, group: "0::/a.slice/b.service\n", max: "5000000\n"}, 512_000},
 		{"bad group", map[string]string{meminfo: machine, group: "0::/a.slice/b.service\n", max: "-5\n", parent: "x\n"}, 512_000},
 		{"bad group outside", map[string]string{meminfo: machine, group: "0::/../../..\n", "memory.max": "400000\n"}, 512_000},
 	} {
