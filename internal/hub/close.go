@@ -33,8 +33,13 @@ func (h *Hub) cut(code wire.CloseCode, match func(*Session) bool) {
 	}
 }
 
-// Abort closes the session at once, whatever waits. The close frame is sent if
-// it does not land inside another frame.
+// abortGrace is how long a cut peer has to take the rest of what was begun, and to
+// learn why it is cut.
+const abortGrace = 500 * time.Millisecond
+
+// Abort closes the session at once, whatever waits: that is dropped. The close
+// frame is sent as soon as it does not land inside another frame, which is at once
+// unless the peer reads slowly; half a second later the socket ends without.
 func (s *Session) Abort(code wire.CloseCode) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -45,20 +50,27 @@ func (s *Session) abortLocked(code wire.CloseCode, reason DropReason) {
 	if s.closing && s.queuedBytes == 0 {
 		return
 	}
-	clean := !s.closing && !s.writing && (len(s.queue) == 0 || !s.queue[0].begun)
+	before := s.closing
 	s.closing = true
 	if s.closeCode == 0 {
 		s.closeCode = code
 	}
-	s.dropQueueLocked(reason)
-	if s.socket == nil {
-		return
-	}
-	if clean {
+	switch {
+	case s.socket == nil:
+		s.dropQueueLocked(reason)
+	case before:
+		s.dropQueueLocked(reason)
+		s.socket.Shutdown()
+	case s.writing:
+		s.closeBehindBegunLocked(reason)
+		s.wakeReplaysLocked()
+		time.AfterFunc(abortGrace, s.socket.Shutdown)
+	default:
+		s.dropQueueLocked(reason)
 		// A few bytes that do not fit now would not fit later either.
 		_, _ = s.socket.WriteNow(wire.AppendClose(nil, code, s.hub.retryAfter(code)))
+		s.socket.Shutdown()
 	}
-	s.socket.Shutdown()
 }
 
 // retryAfter is when one client should return that is closed with the code; 0
@@ -73,20 +85,24 @@ func (h *Hub) retryAfter(code wire.CloseCode) time.Duration {
 	return 0
 }
 
-// giveUpLocked closes a session that reads too slowly. Everything that waits is
-// dropped, but for a frame that was begun: whoever is slow, and not stuck, reads
-// on to the end of that and then learns why. The writer's deadline ends the
-// others.
+// giveUpLocked closes a session that reads too slowly: whoever is slow, and not
+// stuck, reads on and then learns why. The writer's deadline ends the others.
 func (s *Session) giveUpLocked() {
 	s.closing = true
 	s.closeCode = wire.CloseSlowConsumer
+	s.closeBehindBegunLocked(DropSlowConsumer)
+}
+
+// closeBehindBegunLocked drops everything that waits, but for a frame that was
+// begun, and has the writer send the close frame behind that.
+func (s *Session) closeBehindBegunLocked(reason DropReason) {
 	var begun []chunk
 	if len(s.queue) > 0 && s.queue[0].begun {
 		begun = append(begun, s.queue[0])
 		s.queue = s.queue[1:]
 	}
-	s.dropQueueLocked(DropSlowConsumer)
-	end := chunk{bytes: wire.AppendClose(nil, s.closeCode, 0)}
+	s.dropQueueLocked(reason)
+	end := chunk{bytes: wire.AppendClose(nil, s.closeCode, s.hub.retryAfter(s.closeCode))}
 	s.queuedBytes += end.cost()
 	s.queue = append(begun, end)
 }

@@ -2,6 +2,7 @@ package hub_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -151,7 +152,7 @@ func TestCutBetweenAdmitAndStart(t *testing.T) {
 }
 
 // A peer that takes nothing cannot hold its socket: neither what waits for it
-// nor the writer's time counts.
+// nor the writer's time counts, but for half a second.
 func TestCutOfTheStuck(t *testing.T) {
 	for _, c := range cuts {
 		if c.hits == "" {
@@ -176,10 +177,11 @@ func TestCutOfTheStuck(t *testing.T) {
 					w.publishAlone("mem", 1, 3, 1000)
 					began := time.Now()
 					c.do(w.hub)
-					synctest.Wait()
-					if time.Since(began) != 0 {
+					if synctest.Wait(); time.Since(began) != 0 {
 						t.Error("the cut waited")
 					}
+					time.Sleep(500 * time.Millisecond)
+					synctest.Wait()
 					gone := 0
 					for _, p := range peers {
 						if !p.socket.isDown() {
@@ -196,6 +198,50 @@ func TestCutOfTheStuck(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// Who reads on, however slowly, learns why it is cut: the code stands behind the
+// frame that was begun, and nothing else does.
+func TestCutOfASlowReader(t *testing.T) {
+	for _, c := range cuts {
+		if c.hits == "" {
+			continue
+		}
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				names, peers := w.cutPeers()
+				for _, p := range peers {
+					if err := p.session.Start(p.socket); err != nil {
+						t.Fatal(err)
+					}
+					p.frames()
+					p.socket.limit(10)
+				}
+				w.publishAlone("mem", 1, 3, 1000)
+				c.do(w.hub)
+				w.publishAlone("mem", 4, 4, 1000)
+				for _, p := range peers {
+					p.socket.limit(unlimited)
+				}
+				synctest.Wait()
+				hits := ""
+				for i, p := range peers {
+					if !p.socket.isDown() {
+						continue
+					}
+					hits += " " + names[i]
+					frames, rest := p.stream()
+					if code, why := p.closed(); code != c.code || why != c.why || len(rest) > 0 || strings.Count(roomsOf(frames, "message"), "mem") > 1 {
+						t.Errorf("%s is closed with %d %q, want %d %q, after\n%s", names[i], code, why, c.code, c.why, texts(frames))
+					}
+				}
+				if hits == "" || hits[1:] != c.hits {
+					t.Errorf("closed are%s, want %s", hits, c.hits)
+				}
+			})
+		})
 	}
 }
 

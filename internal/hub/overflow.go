@@ -20,14 +20,17 @@ func (s *Session) makeRoomLocked() bool {
 		}
 	}
 	s.compactLocked()
-	return s.queuedBytes <= limit || s.onlyGapsWaitLocked()
+	return s.queuedBytes <= limit || s.onlyTheLeastWaitsLocked()
 }
 
-// onlyGapsWaitLocked reports whether what is too long is in the writer's hands
+// onlyTheLeastWaitsLocked reports whether what is too long is in the writer's hands
 // alone, which may be a whole batch: behind it waits no more than a gap for each
-// room.
-func (s *Session) onlyGapsWaitLocked() bool {
-	return !slices.ContainsFunc(s.queue, func(c chunk) bool { return !c.gap })
+// room, and the newest message of those that keep the latest.
+func (s *Session) onlyTheLeastWaitsLocked() bool {
+	return !slices.ContainsFunc(s.queue, func(c chunk) bool {
+		newest := c.carries() && c.first == c.last && c.sub.room.settings.Load().Overflow == gateway.OverflowKeepLatest
+		return !c.gap && !newest
+	})
 }
 
 // trim has the overflow policies look at a queue that was not too long when it

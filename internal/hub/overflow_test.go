@@ -44,27 +44,37 @@ func TestDropOldest(t *testing.T) {
 
 // A batch that is longer than all that may wait is no reason to close, as long as
 // the policy can drop what comes behind it.
-func TestDropOldestBehindALongBatch(t *testing.T) {
-	for _, format := range []wire.Format{wire.FormatJSON, wire.FormatRaw} {
-		t.Run("ok "+string(format), func(t *testing.T) {
+func TestDroppingBehindALongBatch(t *testing.T) {
+	for _, c := range []struct {
+		room   gateway.RoomID
+		format wire.Format
+		most   int // chunks
+		gap    [2]uint64
+	}{
+		{"mem.drop", wire.FormatJSON, 1, [2]uint64{2, 50}},
+		{"mem.drop", wire.FormatRaw, 1, [2]uint64{}},
+		{"mem.latest", wire.FormatJSON, 2, [2]uint64{2, 49}},
+		{"mem.latest", wire.FormatRaw, 1, [2]uint64{}},
+	} {
+		t.Run(fmt.Sprintf("ok %s %s", c.room, c.format), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, queue(5000))
-				slow := w.connect(in("mem.drop"), func(c *hub.Connect) { c.Format = format })
+				slow := w.connect(in(c.room), func(ask *hub.Connect) { ask.Format = c.format })
 				slow.socket.limit(0)
-				w.publishAlone("mem.drop", 1, 1, 20_000)
-				w.publishAlone("mem.drop", 2, 50, 1000)
+				w.publishAlone(c.room, 1, 1, 20_000)
+				w.publishAlone(c.room, 2, 50, 1000)
 				if slow.session.Closing() {
 					t.Fatal("closed")
 				}
-				if chunks, _, kept := slow.session.Waiting(); chunks > 1 || kept > 5000 {
+				if chunks, _, kept := slow.session.Waiting(); chunks > c.most || kept > 5000 {
 					t.Errorf("%d chunks of %d bytes wait", chunks, kept)
 				}
 				slow.socket.limit(unlimited)
 				synctest.Wait()
-				w.publishAlone("mem.drop", 51, 51, 10)
-				if frames, _ := slow.stream(); format == wire.FormatJSON {
-					at := ledger(t, frames)["mem.drop"]
-					if at.next != 52 || len(at.got) != 2 || len(at.gaps) != 1 || at.gaps[0] != [2]uint64{2, 50} {
+				w.publishAlone(c.room, 51, 51, 10)
+				if frames, _ := slow.stream(); c.format == wire.FormatJSON {
+					at := ledger(t, frames)[string(c.room)]
+					if at.next != 52 || len(at.gaps) != 1 || at.gaps[0] != c.gap || (at.got[50] != "") != (c.gap[1] < 50) {
 						t.Errorf("%d messages, gaps %v, seq %d has to come", len(at.got), at.gaps, at.next)
 					}
 				}
