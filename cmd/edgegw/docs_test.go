@@ -11,6 +11,7 @@ import (
 
 	"edgegw/internal/config"
 	"edgegw/internal/gateway"
+	"edgegw/internal/hub"
 	"edgegw/internal/telemetry"
 	"edgegw/internal/wire"
 )
@@ -80,6 +81,25 @@ func TestProtocolNamesEveryCode(t *testing.T) {
 	for _, c := range wire.CloseCodes {
 		if !strings.Contains(doc, "\n| "+strconv.Itoa(int(c))+" | "+c.Name()+" | ") {
 			t.Errorf("the close code %d %s is missing in docs/PROTOCOL.md", c, c.Name())
+		}
+	}
+}
+
+// TestProtocolNamesEveryGap compares the reasons of a gap with the page and with the
+// vectors, which clients are written against.
+func TestProtocolNamesEveryGap(t *testing.T) {
+	_, row, _ := strings.Cut(document(t, "PROTOCOL.md"), "\n| `{\"type\":\"gap\"")
+	row, _, _ = strings.Cut(row, "\n")
+	vectors, err := os.ReadFile(filepath.Join("..", "..", "testdata", "protocol", "gateway-frames.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, reason := range hub.GapReasons {
+		if !strings.Contains(row, "`"+string(reason)+"`") {
+			t.Errorf("docs/PROTOCOL.md does not tell of gaps for %s", reason)
+		}
+		if !strings.Contains(string(vectors), `, "reason": "`+string(reason)+`"`) {
+			t.Errorf("no vector has a gap for %s", reason)
 		}
 	}
 }

@@ -62,8 +62,9 @@ func (r room) subscribed(f *incoming) (room, []Event) {
 		next.awaitLatest()
 		events = append(events, r.notRecovered(f, had, next.at.Seq))
 	case f.Replay != nil:
-		next.at.Seq = f.Seq - min(f.Seq, *f.Replay)
-		events = append(events, r.kept(f, *had.after, next.at.Seq)...)
+		var purged []Event
+		next.at.Seq, purged = r.kept(f, *had.after)
+		events = append(events, purged...)
 	}
 	return next, events
 }
@@ -89,16 +90,18 @@ func (r room) notRecovered(f *incoming, had resume, start uint64) Lost {
 	return lost
 }
 
-// kept is what was missed by a client that came without an epoch: what is above
-// after and not kept. Who was past the end was in a room that is no more.
-func (r room) kept(f *incoming, after, start uint64) []Event {
+// kept is where a client stands that came without an epoch, and what it has missed:
+// what is above after and not kept. What is kept and not brought, a gap tells. Who
+// was past the end was in a room that is no more.
+func (r room) kept(f *incoming, after uint64) (seq uint64, missed []Event) {
+	start := min(f.Seq-min(f.Seq, *f.Replay), max(f.From, 1)-1)
 	switch {
 	case after > f.Seq:
-		return []Event{Lost{Room: r.name, Reason: LostNotRecovered, Epoch: f.Epoch, Oldest: f.From, From: f.From, To: f.Seq, Reset: true}}
+		return f.Seq, []Event{Lost{Room: r.name, Reason: LostNotRecovered, Epoch: f.Epoch, Oldest: f.From, From: f.From, To: f.Seq, Reset: true}}
 	case after < start:
-		return []Event{Lost{Room: r.name, Reason: LostPurged, Epoch: f.Epoch, Oldest: f.From, From: after + 1, To: start}}
+		return start, []Event{Lost{Room: r.name, Reason: LostPurged, Epoch: f.Epoch, Oldest: f.From, From: after + 1, To: start}}
 	}
-	return nil
+	return after, nil
 }
 
 // message reads a message. One that the client has had is no event.

@@ -26,6 +26,8 @@ func TestRoom(t *testing.T) {
 		{"ok recovered in a later epoch", at("e0", 5), false, []string{sub + `5,"recovered":true,"replay":0,"from":1}`, msg + `6}`}, "S+ M6", *at("e1", 6)},
 		{"ok kept without epoch", at("", 2), false, []string{sub + `5,"replay":3,"from":1}`, msg + `3}`}, "S M3", *at("e1", 3)},
 		{"ok kept without epoch, some purged", at("", 2), false, []string{sub + `9,"replay":3,"from":7}`, msg + `7}`}, "S L3-6:purged M7", *at("e1", 7)},
+		{"ok kept without epoch, not all brought", at("", 2), false, []string{sub + `9,"replay":1,"from":1}`, gap + `3,"to":8}`, msg + `9}`}, "S L3-8:drop_oldest M9", *at("e1", 9)},
+		{"ok kept without epoch, some purged and not all brought", at("", 2), false, []string{sub + `9,"replay":1,"from":5}`, gap + `5,"to":8}`, msg + `9}`}, "S L3-4:purged L5-8:drop_oldest M9", *at("e1", 9)},
 		{"ok without epoch, past the end", at("", 90), false, []string{sub + `9,"replay":0,"from":7}`}, "S L7-9:not_recovered! ", *at("e1", 9)},
 		{"ok not recovered", at("e1", 3), false, []string{sub + `9,"recovered":false,"from":7}`, msg + `10}`}, "S L4-9:not_recovered M10", *at("e1", 10)},
 		{"ok not recovered in another epoch", at("e0", 30), false, []string{sub + `9,"recovered":false,"from":7}`, msg + `10}`}, "S L7-9:not_recovered! M10", *at("e1", 10)},

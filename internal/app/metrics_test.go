@@ -102,7 +102,8 @@ func TestMetrics(t *testing.T) {
 		`edgegw_auth_logins_total{result="invalid_credentials"} 1`,
 		`edgegw_ws_closed_total{code="1002"} 1`, `edgegw_ws_rejected_total{reason="invalid_token"} 1`,
 		`edgegw_auth_token_rejections_total{reason="malformed"} 0`,
-		`edgegw_http_requests_total{class="ws",code="101"} 50`,
+		`edgegw_http_requests_total{class="ws",code="101"} 50`, `edgegw_http_requests_total{class="rooms",code="201"} 10`,
+		`edgegw_http_requests_total{class="rooms",code="500"} 0`, `edgegw_ws_messages_dropped_total{reason="purged"} 0`,
 	} {
 		if !bytes.Contains(body, []byte("\n"+want+"\n")) {
 			t.Errorf("the metrics lack %s", want)
@@ -111,7 +112,7 @@ func TestMetrics(t *testing.T) {
 	for _, name := range []string{
 		"ws_connections", "ws_messages_received_total", "ws_messages_delivered_total", "ws_messages_dropped_total",
 		"ws_closed_total", "ws_rejected_total", "rooms", "room_subscribers", "room_message_rate", "publish_duration_seconds",
-		"auth_logins_total", "auth_token_rejections_total", "argon2_duration_seconds", "argon2_queue",
+		"devices", "auth_legacy_hashes", "backup_age_seconds", "pressure_level", "auth_logins_total", "auth_token_rejections_total", "argon2_duration_seconds", "argon2_queue",
 		"store_commit_duration_seconds", "store_commit_messages", "store_bytes_written_total", "store_size_bytes",
 		"disk_free_bytes", "epoch_resets_total", "quarantines_total", "clock_state", "http_requests_total", "http_request_duration_seconds", "build_info",
 	} {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
 	"syscall"
 	"time"
 
@@ -40,10 +39,6 @@ func newMetrics(cfg *config.Config, info buildinfo.Info) *telemetry.Metrics {
 		LoginResults: accounts.LoginResults,
 		Databases:    []string{"identity", "history"},
 		HTTPClasses:  httpapi.Classes,
-		HTTPCodes: []int{
-			http.StatusSwitchingProtocols, http.StatusOK, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden,
-			http.StatusTooManyRequests, http.StatusServiceUnavailable,
-		},
 	}
 	for _, r := range hub.DropReasons {
 		o.DropReasons = append(o.DropReasons, string(r))

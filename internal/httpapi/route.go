@@ -6,9 +6,17 @@ import (
 	"strings"
 )
 
-// Classes are the groups that requests are counted in; routes would be too many
-// series.
-var Classes = []string{classAuth, classAdmin, classRooms, classSocket, classHealth, classMetrics, classOther}
+// Classes are the groups that requests are counted in, each with the status codes
+// worth a series of their own there; routes, or every code, would be too many.
+var Classes = map[string][]int{
+	classAuth:    {200, 202, 204, 400, 401, 403, 429, 500, 503},
+	classAdmin:   {200, 201, 204, 400, 401, 403, 404, 409, 500, 503},
+	classRooms:   {200, 201, 204, 400, 401, 403, 404, 429, 500, 503},
+	classSocket:  {101, 400, 401, 403, 429, 500, 503},
+	classHealth:  {200, 500, 503},
+	classMetrics: {200, 401, 500},
+	classOther:   {200, 304, 404, 405, 500},
+}
 
 const (
 	classAuth    = "auth"

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"slices"
 	"testing"
 )
 
@@ -37,7 +36,7 @@ func TestMatchPath(t *testing.T) {
 
 func TestEveryRouteHasAClass(t *testing.T) {
 	for _, rt := range api(Options{}).routes {
-		if !slices.Contains(Classes, rt.class) {
+		if Classes[rt.class] == nil {
 			t.Errorf("%s has the class %q, which is not counted", rt.path, rt.class)
 		}
 	}

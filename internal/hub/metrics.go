@@ -33,7 +33,16 @@ const (
 	DropKeepLatest   DropReason = "keep_latest"
 	DropClosed       DropReason = "closed" // it waited when the socket ended
 	DropRateLimited  DropReason = "rate_limited"
+	// Of a replay:
+	DropPurged   DropReason = "purged"   // retention took them before their turn
+	DropDamaged  DropReason = "damaged"  // the store found them unreadable
+	DropPressure DropReason = "pressure" // they are kept, and too many for now
 )
 
 // DropReasons lists every reason, for the metric's table.
-var DropReasons = []DropReason{DropSlowConsumer, DropOldest, DropKeepLatest, DropClosed, DropRateLimited}
+var DropReasons = []DropReason{
+	DropSlowConsumer, DropOldest, DropKeepLatest, DropClosed, DropRateLimited, DropPurged, DropDamaged, DropPressure,
+}
+
+// GapReasons lists those that a `gap` frame names (PROTOCOL section 5).
+var GapReasons = []DropReason{DropOldest, DropKeepLatest, DropPurged, DropDamaged, DropPressure}

@@ -22,14 +22,6 @@ const (
 	invisibleWait = 10 * time.Millisecond
 )
 
-// Why a replay could not bring messages.
-const (
-	reasonPurged  = "purged"  // retention took them before their turn
-	reasonDamaged = "damaged" // the store found them unreadable
-	// reasonPressure: they are kept, and too many for now.
-	reasonPressure = "pressure"
-)
-
 // replay is a subscription's way from what its client has to the live stream. It
 // reads the history page by page, and waits before each page until little is
 // queued, so that it goes as fast as the client reads. The live stream passes it
@@ -311,9 +303,9 @@ func (s *Session) bringBatch(sub *subscription, b *batch) bool {
 
 // bringGap says that messages cannot be brought any more.
 func (s *Session) bringGap(sub *subscription, first, last gateway.Seq) {
-	reason := reasonDamaged
+	reason := DropDamaged
 	if head, err := sub.room.history.Head(sub.room.id); err != nil || first < head.Oldest {
-		reason = reasonPurged
+		reason = DropPurged
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -321,7 +313,13 @@ func (s *Session) bringGap(sub *subscription, first, last gateway.Seq) {
 		return
 	}
 	sub.seq = last
-	s.sendAboutLocked(sub, wire.AppendGap(nil, sub.room.id, first, last, reason))
+	s.leaveOutLocked(sub, first, last, reason)
+}
+
+// leaveOutLocked tells, and counts, what a replay does not bring.
+func (s *Session) leaveOutLocked(sub *subscription, first, last gateway.Seq, reason DropReason) {
+	s.hub.opts.Metrics.Dropped(reason, int(last-first)+1)
+	s.sendAboutLocked(sub, wire.AppendGap(nil, sub.room.id, first, last, string(reason)))
 }
 
 // endTurn lets the session's other replays go on, unless this one has the live

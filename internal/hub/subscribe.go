@@ -111,7 +111,7 @@ func (s *Session) join(r *room, resume wire.Resume) error {
 func (s *Session) answerLocked(sub *subscription, f *resumption) {
 	s.sendAboutLocked(sub, wire.AppendSubscribed(nil, f.answer))
 	if f.skipped > 0 {
-		s.sendAboutLocked(sub, wire.AppendGap(nil, sub.room.id, f.skipped, f.from, reasonPressure))
+		s.leaveOutLocked(sub, f.skipped, f.from, DropPressure)
 	}
 }
 

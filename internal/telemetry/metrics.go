@@ -3,6 +3,8 @@ package telemetry
 import (
 	"bytes"
 	"io"
+	"maps"
+	"slices"
 )
 
 // Options name the program and close the tables of label values. Values outside
@@ -22,10 +24,9 @@ type Options struct {
 	TokenReasons []string
 	// Databases are the files of the store.
 	Databases []string
-	// HTTPClasses are groups of routes; HTTPCodes are the status codes worth
-	// a series of their own in each of them.
-	HTTPClasses []string
-	HTTPCodes   []int
+	// HTTPClasses are groups of routes, each with the status codes worth a
+	// series of their own in it.
+	HTTPClasses map[string][]int
 }
 
 // The states of a device. Each device is in one of them.
@@ -150,13 +151,13 @@ func (m *Metrics) addHTTP(o Options) {
 	durations := r.add("http_request_duration_seconds", "histogram", "Time to answer an HTTP request, by class of route.")
 	class := func(name string) *HTTPClass {
 		return &HTTPClass{
-			codes:    newCounters(requests, "code", o.HTTPCodes, "class", name),
+			codes:    newCounters(requests, "code", o.HTTPClasses[name], "class", name),
 			duration: newHistogram(durations, []float64{.005, .025, .1, .5, 2.5}, "class", name),
 		}
 	}
 	m.httpOther = class(Other)
 	m.http = make(map[string]*HTTPClass, len(o.HTTPClasses))
-	for _, name := range o.HTTPClasses {
+	for _, name := range slices.Sorted(maps.Keys(o.HTTPClasses)) {
 		if name != Other {
 			m.http[name] = class(name)
 		}

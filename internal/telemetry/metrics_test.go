@@ -15,6 +15,7 @@ import (
 
 // options are tables of the size that the gateway uses.
 func options() telemetry.Options {
+	codes := []int{200, 201, 202, 204, 400, 401, 403, 404, 429, 503}
 	return telemetry.Options{
 		Version: `v1 "quoted"\`, Site: "plant-7",
 		DropReasons: []string{"slow_consumer", "drop_oldest", "keep_latest", "closed"},
@@ -26,9 +27,10 @@ func options() telemetry.Options {
 			"busy", "unavailable", "internal"},
 		TokenReasons: []string{"malformed", "too_long", "header", "algorithm", "unknown_kid", "signature", "no_exp",
 			"expired", "not_yet", "issuer", "audience", "no_subject", "unknown_account", "disabled"},
-		Databases:   []string{"identity", "history"},
-		HTTPClasses: []string{"auth", "rooms", "admin", "system", "ws"},
-		HTTPCodes:   []int{200, 201, 202, 204, 400, 401, 403, 404, 429, 503},
+		Databases: []string{"identity", "history"},
+		HTTPClasses: map[string][]int{
+			"auth": codes, "rooms": codes, "admin": codes, "system": {200, 500}, "ws": codes[4:], "other": {404},
+		},
 	}
 }
 
