@@ -3,7 +3,6 @@ package accounts
 import (
 	"context"
 	"crypto/sha256"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -108,7 +107,7 @@ func newRates(l Limits) rates {
 // nameKey, or "" on a route without one.
 func (s *Service) allowPassword(ctx context.Context, name string) error {
 	now := s.opts.Now()
-	if err := s.rates.perIP.take(addressKey(gateway.OriginOf(ctx).IP), now); err != nil || name == "" {
+	if err := s.rates.perIP.take(gateway.AddressKey(gateway.OriginOf(ctx).IP), now); err != nil || name == "" {
 		return err
 	}
 	return s.rates.perName.take(name, now)
@@ -116,21 +115,7 @@ func (s *Service) allowPassword(ctx context.Context, name string) error {
 
 // allowToken is asked before a device key or a refresh token is looked at.
 func (s *Service) allowToken(ctx context.Context) error {
-	return s.rates.tokensPerIP.take(addressKey(gateway.OriginOf(ctx).IP), s.opts.Now())
-}
-
-// addressKey is the address, or the /64 of an IPv6 one: that is what one
-// subscriber line, and one machine on a LAN, picks its addresses from.
-func addressKey(ip string) string {
-	addr, err := netip.ParseAddr(ip)
-	if err != nil || addr.Is4() || addr.Is4In6() {
-		return ip
-	}
-	p, err := addr.WithZone("").Prefix(64)
-	if err != nil {
-		return ip
-	}
-	return p.String()
+	return s.rates.tokensPerIP.take(gateway.AddressKey(gateway.OriginOf(ctx).IP), s.opts.Now())
 }
 
 // nameKey is what attempts on a name are counted under, whether there is such an

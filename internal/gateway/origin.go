@@ -1,6 +1,9 @@
 package gateway
 
-import "context"
+import (
+	"context"
+	"net/netip"
+)
 
 // Who acts when it is no account. No account can have these names.
 const (
@@ -39,4 +42,19 @@ func WithActor(ctx context.Context, actor string) context.Context {
 	o := OriginOf(ctx)
 	o.Actor = actor
 	return WithOrigin(ctx, o)
+}
+
+// AddressKey is what attempts and connections of an address are counted under: the
+// address, or the /64 of an IPv6 one, which is what one subscriber line, and one
+// machine on a LAN, picks its addresses from.
+func AddressKey(ip string) string {
+	addr, err := netip.ParseAddr(ip)
+	if err != nil || addr.Is4() || addr.Is4In6() {
+		return ip
+	}
+	p, err := addr.WithZone("").Prefix(64)
+	if err != nil {
+		return ip
+	}
+	return p.String()
 }

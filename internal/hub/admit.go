@@ -28,15 +28,16 @@ func (h *Hub) Admit(c Connect) (*Session, error) {
 		return nil, err
 	}
 	s := &Session{
-		hub:    h,
-		id:     h.idPrefix + strconv.FormatUint(h.nextID.Add(1), 36),
-		raw:    c.Format == wire.FormatRaw,
-		room:   c.Room,
-		ip:     c.IP,
-		token:  c.TokenSession,
-		since:  h.now(),
-		born:   h.ticks.Load(),
-		warned: true, // until it is welcomed
+		hub:     h,
+		id:      h.idPrefix + strconv.FormatUint(h.nextID.Add(1), 36),
+		raw:     c.Format == wire.FormatRaw,
+		room:    c.Room,
+		ip:      c.IP,
+		address: gateway.AddressKey(c.IP),
+		token:   c.TokenSession,
+		since:   h.now(),
+		born:    h.ticks.Load(),
+		warned:  true, // until it is welcomed
 	}
 	if c.Resume != (wire.Resume{}) {
 		resume := c.Resume // alone: the rest of c is not kept for it
@@ -73,13 +74,13 @@ func (h *Hub) reserve(s *Session) error {
 		err := gateway.Errorf(gateway.CodeUnavailable, "the gateway has as many connections as it may (max_connections)")
 		err.RetryAfter = h.gate.slot(h.opts.Clock.Now(), fullSlot)
 		return err
-	case over(h.perIP[s.ip], l.ConnectionsPerIP):
+	case over(h.perIP[s.address], l.ConnectionsPerIP):
 		return tooMany("this address")
 	case over(int(h.perName[s.user()].taken), l.ConnectionsPerAccount):
 		return tooMany("this account")
 	}
 	h.admitted++
-	h.perIP[s.ip]++
+	h.perIP[s.address]++
 	h.enterLocked(s.principal.Load())
 	h.sessions[s] = struct{}{}
 	return nil
@@ -96,8 +97,8 @@ func (h *Hub) leave(s *Session) {
 	defer h.mu.Unlock()
 	delete(h.sessions, s)
 	h.admitted--
-	if h.perIP[s.ip]--; h.perIP[s.ip] == 0 {
-		delete(h.perIP, s.ip)
+	if h.perIP[s.address]--; h.perIP[s.address] == 0 {
+		delete(h.perIP, s.address)
 	}
 	h.leaveLocked(s.user())
 	if h.closing && h.admitted == 0 {

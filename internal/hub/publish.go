@@ -37,7 +37,7 @@ type Receipt struct {
 // Publish publishes on behalf of someone without a session, and returns once
 // the message is as durable as the room's class says. It returns CodeForbidden
 // without a grant to write, CodeStorageFull when the disk is full,
-// CodeUnavailable when the history takes no more, and the context's error when it ends first; the message may then still appear.
+// CodeUnavailable when the history takes no more, and when ctx ends first; the message may then still appear.
 func (h *Hub) Publish(ctx context.Context, p gateway.Principal, id gateway.RoomID, mid gateway.MessageID, payload gateway.Payload) (Receipt, error) {
 	if err := mayWrite(&p, id); err != nil {
 		return Receipt{}, err
@@ -61,8 +61,14 @@ func (h *Hub) Publish(ctx context.Context, p gateway.Principal, id gateway.RoomI
 		err.RetryAfter = time.Second
 		return Receipt{}, err
 	case <-ctx.Done():
-		return Receipt{}, ctx.Err()
+		return Receipt{}, endedEarly("hub.Publish", ctx, "the message may be stored or not; send it again, with the same id")
 	}
+}
+
+// endedEarly is the error of a request whose client is gone, or whose time is over:
+// no fault of the gateway's.
+func endedEarly(op string, ctx context.Context, advice string) error {
+	return &gateway.Error{Code: gateway.CodeUnavailable, Message: "the request ended before its answer: " + advice, Op: op, Err: ctx.Err(), RetryAfter: time.Second}
 }
 
 // newPublication copies the payload: the frame it stands in belongs to the

@@ -48,14 +48,15 @@ type Connect struct {
 // reader, one at a time; everything else may come from any goroutine.
 type Session struct {
 	// Fixed after construction.
-	hub    *Hub
-	id     string
-	room   gateway.RoomID // the default room
-	ip     string
-	since  gateway.Timestamp
-	socket Socket // set by Start
-	raw    bool   // the format
-	born   uint32 // the tick of its beginning; pings are spread by it
+	hub     *Hub
+	id      string
+	room    gateway.RoomID // the default room
+	ip      string
+	address string // what the ip is counted under
+	since   gateway.Timestamp
+	socket  Socket // set by Start
+	raw     bool   // the format
+	born    uint32 // the tick of its beginning; pings are spread by it
 
 	// seen is the tick of the last sign of life.
 	seen atomic.Uint32

@@ -246,6 +246,21 @@ func TestAdmitLimits(t *testing.T) {
 	})
 }
 
+// One machine picks its IPv6 addresses from a whole /64.
+func TestAdmitCountsNetworks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(o *hub.Options) { o.Limits.ConnectionsPerIP = 2 })
+		w.connect(from("2001:db8::1"))
+		second := w.connect(from("2001:db8::2:3"))
+		if _, err := w.admit(from("2001:db8::ffff")); gateway.CodeOf(err) != gateway.CodeRateLimited {
+			t.Errorf("a third of one network: %v", err)
+		}
+		w.connect(from("2001:db8:0:1::1"))
+		second.leave()
+		w.connect(from("2001:db8::ffff"))
+	})
+}
+
 // However a session ends, it is counted with the right code and leaves nothing;
 // the world looks for the rest.
 func TestEnd(t *testing.T) {

@@ -47,8 +47,8 @@ func (h *Hub) Configure(ctx context.Context, id gateway.RoomID, change func(*gat
 func (h *Hub) configure(ctx context.Context, id gateway.RoomID, change func(*gateway.RoomSettings) error) error {
 	h.changes.Lock()
 	defer h.changes.Unlock()
-	if err := ctx.Err(); err != nil {
-		return err
+	if ctx.Err() != nil {
+		return endedEarly("hub.Configure", ctx, "nothing was changed")
 	}
 	before := h.opts.Settings(id)
 	after := before
@@ -84,8 +84,8 @@ func (h *Hub) configure(ctx context.Context, id gateway.RoomID, change func(*gat
 func (h *Hub) Delete(ctx context.Context, id gateway.RoomID) error {
 	h.changes.Lock()
 	defer h.changes.Unlock()
-	if err := ctx.Err(); err != nil {
-		return err
+	if ctx.Err() != nil {
+		return endedEarly("hub.Delete", ctx, "nothing was deleted")
 	}
 	return h.renew(id, func() error {
 		for _, history := range []History{h.opts.Stored, h.opts.Volatile} {

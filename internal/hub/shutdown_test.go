@@ -2,6 +2,7 @@ package hub_test
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"testing"
@@ -214,6 +215,32 @@ func TestShutdownGivesUpOnCommits(t *testing.T) {
 		<-w.shutdown(context.Background())
 		if d := time.Since(began); d != 2*time.Second {
 			t.Errorf("it took %v", d)
+		}
+		w.stored.commit()
+	})
+}
+
+// A client that hangs up is no fault of the gateway's.
+func TestPublisherHangsUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		p := gateway.Principal{Name: "http", Role: gateway.RoleAdmin}
+		_, err := w.hub.Publish(ctx, p, "lobby", "b", gateway.Payload{Bytes: []byte(`2`)})
+		if gateway.CodeOf(err) != gateway.CodeUnavailable || !errors.Is(err, context.DeadlineExceeded) || gateway.AsError(err).RetryAfter <= 0 {
+			t.Errorf("a publisher that waits no longer is told %v", err)
+		}
+		for what, err := range map[string]error{
+			"a change": func() error {
+				_, err := w.hub.Configure(ctx, "lobby", func(*gateway.RoomSettings) error { return nil })
+				return err
+			}(),
+			"deleting": w.hub.Delete(ctx, "lobby"),
+		} {
+			if gateway.CodeOf(err) != gateway.CodeUnavailable {
+				t.Errorf("%s: %v", what, err)
+			}
 		}
 		w.stored.commit()
 	})
