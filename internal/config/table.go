@@ -80,7 +80,7 @@ var table = []row[Config]{
 	scalar("max_connections", Integer, "10000", number(1, 1_000_000, "connections"), func(c *Config) *int { return &c.MaxConnections },
 		"Live WebSocket connections. An idle one takes about 6 KiB of memory."),
 	scalar("max_connections_per_ip", Integer, "0", number(0, 1_000_000, "connections"), func(c *Config) *int { return &c.MaxConnectionsPerIP },
-		"Live WebSocket connections from one address; 0 is no limit."),
+		"Live WebSocket connections from one address, or one /64 of IPv6; 0 is no limit."),
 	scalar("max_connections_per_account", Integer, "0", number(0, 1_000_000, "connections"), func(c *Config) *int { return &c.MaxConnectionsPerAccount },
 		"Live WebSocket connections of one account; 0 is no limit."),
 	scalar("max_rooms_per_connection", Integer, "128", number(1, 4096, "rooms"), func(c *Config) *int { return &c.MaxRoomsPerConnection },
