@@ -134,7 +134,10 @@ func (h *History) loadRooms(tx *bolt.Tx) (rebuilt []*room, err error) {
 		id := gateway.RoomID(key)
 		disk, ok := readRoomDisk(id, value, &scratch)
 		if !ok {
-			if disk, err = rebuildRoomDisk(tx, id, &h.state); err != nil {
+			disk = roomDisk{}
+		}
+		if ok = disk.generation > 0; !ok {
+			if disk, err = disk.rebuild(tx, id, &h.state); err != nil {
 				return err
 			}
 			h.log.Error("the head of a room is damaged and was made anew", "event", "head_damaged", "room", id, "seq", disk.filled)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -90,7 +91,7 @@ func mendIdentity(opts *IdentityOptions, cause error) (err error) {
 	if err := errors.Join(parts.write(tmp), VerifyIdentity(tmp), syncFile(tmp)); err != nil {
 		return refuse(err, "%s is damaged and cannot be mended; check the disk and its free space", path)
 	}
-	bad, err := setAside(path, opts.Now())
+	bad, err := setAside(path, opts.Now(), math.MaxInt64)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return refuse(err, "%s is damaged and cannot be put aside; check the disk and the folder", path)
 	}

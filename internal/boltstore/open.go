@@ -62,6 +62,11 @@ func openStore(f storeFile) (*bolt.DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	// What a process that was killed has left of a copy. Whoever has the file
+	// makes them, and that is this one now.
+	if err := removeIfThere(f.path + ".tmp"); err != nil {
+		return nil, errors.Join(refusePath(f.path, err), db.Close())
+	}
 	migrated := false
 	err = guard(f.path, func() (err error) {
 		migrated, err = f.schema.upgrade(db, f.path)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -16,8 +17,11 @@ const (
 	// found when it is used.
 	walkTime = 500 * time.Millisecond
 	// salvageTime is how long a start may take to save what is in a damaged
-	// file. What is left over stays in the file that is put aside.
-	salvageTime = 8 * time.Second
+	// file: some hundred megabytes from a slow card. What is left over stays in
+	// the file that is put aside.
+	salvageTime = 45 * time.Second
+	// salvageSpace is what a salvage leaves free: it has to be ended, too.
+	salvageSpace = 4 << 20
 	// keptBad is how many damaged files are kept.
 	keptBad = 3
 	badMark = ".bad-"
@@ -71,14 +75,17 @@ func quarantine(opts *HistoryOptions, cause error) (err error) {
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return refusePath(path, err)
 	}
-	began := opts.Now()
-	report, err := salvage(path, tmp, func() bool { return opts.Now().Sub(began) > salvageTime })
-	if err != nil {
+	opts.makeSpace()
+	report, err := salvage(path, tmp, opts.tooMuch())
+	switch {
+	case errors.Is(err, errItem), errors.Is(err, errNoState), isDamaged(err):
 		// An empty one is better than none.
 		opts.Logger.Error("nothing could be saved of the history", "event", "salvage_failed", "reason", err.Error())
 		report = salvageReport{}
+	case err != nil:
+		return refuse(err, "%s is damaged, and what is sound in it cannot be saved; check the disk and its free space", path)
 	}
-	bad, err := setAside(path, opts.Now())
+	bad, err := setAside(path, opts.Now(), opts.MaxStoreBytes)
 	if err != nil {
 		return refuse(err, "%s is damaged and cannot be put aside; check the disk and the folder", path)
 	}
@@ -113,19 +120,29 @@ func lockAlone(path string) error {
 	return nil
 }
 
-// setAside gives the file a second name, and takes the oldest of those that were
-// set aside before away. On file systems without links it moves the file.
-func setAside(path string, now time.Time) (bad string, err error) {
-	old, err := filepath.Glob(path + badMark + "*")
-	if err != nil {
-		return "", err
+// makeSpace gives up what there is to give up when the disk has less free space
+// than a copy of the file may take.
+func (o *HistoryOptions) makeSpace() {
+	if freeBytes(filepath.Dir(o.Path)) >= sizeOf(o.Path)+salvageSpace {
+		return
 	}
-	slices.Sort(old)
-	for len(old) >= keptBad {
-		if err := os.Remove(old[0]); err != nil {
-			return "", err
-		}
-		old = old[1:]
+	o.Space.lastResort()
+	_ = trimBad(o.Path, 0, 0)
+}
+
+// tooMuch says when a salvage that begins now has to come to its end.
+func (o *HistoryOptions) tooMuch() func() bool {
+	began, dir := o.Now(), filepath.Dir(o.Path)
+	return func() bool { return o.Now().Sub(began) > salvageTime || freeBytes(dir) < salvageSpace }
+}
+
+// setAside gives the file a second name, and takes those that were set aside
+// before away, the oldest first, until there are not too many and all of them
+// together have no more than most bytes. On file systems without links it moves the
+// file.
+func setAside(path string, now time.Time, most int64) (bad string, err error) {
+	if err := trimBad(path, keptBad-1, most-sizeOf(path)); err != nil {
+		return "", err
 	}
 	for n := 0; ; n++ {
 		bad = path + badMark + now.UTC().Format("20060102-150405")
@@ -153,4 +170,37 @@ func putInPlace(tmp, path string) error {
 		}
 	}
 	return err
+}
+
+// trimBad leaves the newest of the files that were set aside: keep of them, with
+// most bytes, at most.
+func trimBad(path string, keep int, most int64) error {
+	old, err := filepath.Glob(escapeGlob(path) + badMark + "*")
+	if err != nil {
+		return err
+	}
+	// By when they were written last: their names have the time of a board that
+	// may not have known it.
+	slices.SortFunc(old, func(a, b string) int { return modified(b).Compare(modified(a)) })
+	var errs []error
+	for _, name := range old {
+		if keep, most = keep-1, most-sizeOf(name); keep < 0 || most < 0 {
+			errs = append(errs, removeIfThere(name))
+			most = -1 // what is older goes too
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func modified(path string) time.Time {
+	info, err := os.Stat(path)
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
+}
+
+// escapeGlob makes a pattern that matches the path alone.
+func escapeGlob(path string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
 }

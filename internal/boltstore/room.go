@@ -65,6 +65,10 @@ type roomDisk struct {
 }
 
 func (d *roomDisk) put(tx *bolt.Tx, id gateway.RoomID) error {
+	return tx.Bucket(bucketRooms).Put([]byte(id), d.sealed(id))
+}
+
+func (d *roomDisk) sealed(id gateway.RoomID) []byte {
 	v := binary.AppendUvarint([]byte{headVersion}, d.generation)
 	v = appendString(v, d.epoch)
 	v = binary.AppendUvarint(v, uint64(d.filled))
@@ -73,7 +77,7 @@ func (d *roomDisk) put(tx *bolt.Tx, id gateway.RoomID) error {
 	v = binary.AppendVarint(v, int64(d.firstTS))
 	v = binary.AppendVarint(v, d.count)
 	v = binary.AppendVarint(v, d.bytes)
-	return tx.Bucket(bucketRooms).Put([]byte(id), appendSum(v, 0, id, 0))
+	return appendSum(v, 0, id, 0)
 }
 
 func readRoomDisk(id gateway.RoomID, value []byte, scratch *[]byte) (roomDisk, bool) {
@@ -93,15 +97,21 @@ func readRoomDisk(id gateway.RoomID, value []byte, scratch *[]byte) (roomDisk, b
 	return r, ok && !d.bad && version == headVersion
 }
 
-// rebuildRoomDisk makes a head from the bucket, for a room whose own head is
-// damaged. The seqs may begin anew below old ones, when the newest messages are
-// not kept: what goes by them, the remembered epochs and the ids, is given up, and
-// a new generation has to begin.
-func rebuildRoomDisk(tx *bolt.Tx, id gateway.RoomID, s *storeState) (roomDisk, error) {
+// rebuild makes a head from the bucket, for a room whose own head is damaged or,
+// after a salvage, belongs to no epoch. A damaged one does not know the newest
+// number, and the seqs may begin anew below old ones: what goes by them, the
+// remembered epochs and the ids, is given up, and a new generation has to begin.
+func (d roomDisk) rebuild(tx *bolt.Tx, id gateway.RoomID, s *storeState) (roomDisk, error) {
 	if err := tx.Bucket(bucketEpochs).Delete([]byte(id)); err != nil {
 		return roomDisk{}, err
 	}
 	disk := scanRoomDisk(tx, id)
+	if d.epoch == "" && d.filled > disk.filled {
+		disk.filled, disk.ts = d.filled, max(disk.ts, d.ts)
+		if disk.count == 0 {
+			disk.first = disk.filled + 1
+		}
+	}
 	disk.generation, disk.epoch = s.generation, s.epoch
 	return disk, discard(tx, bucketIDs, id)
 }

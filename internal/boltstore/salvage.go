@@ -1,6 +1,7 @@
 package boltstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -19,8 +20,10 @@ type salvageReport struct {
 }
 
 // salvage copies what the sums in a damaged history vouch for into a new file at
-// dst, until late says that it takes too long. Rooms keep their place: what is
-// missing in them is a hole, and no client is told that it has everything.
+// dst, until late says that it takes too much, time or space. Rooms keep their
+// place and their numbers: what is missing in them is a hole, and no client is told
+// that it has everything. It returns an error of the damaged file when nothing can
+// be made of it, and any other when the new one cannot be written.
 func salvage(path, dst string, late func() bool) (report salvageReport, err error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -190,16 +193,14 @@ func (s *salvager) copyRooms(logWhole bool) error {
 	for id := range s.heads {
 		rooms[id] = struct{}{}
 	}
-	for _, id := range slices.Sorted(maps.Keys(rooms)) {
-		whole, err := s.copyMessages(id, messages[id])
+	for _, id := range s.byNeed(rooms) {
+		have, whole, err := s.copyMessages(id, messages[id])
 		if err != nil {
 			return err
 		}
 		if !whole || !logWhole || s.heads[id] == nil {
-			// The next start makes the head anew from what is there, and
-			// remembers no epoch and no id.
 			s.report.harmed++
-			s.out.item(itemHead, id, nil, nil)
+			s.out.item(itemHead, id, nil, s.newHead(id, have))
 		} else if err := s.copyPast(id, ids[id]); err != nil {
 			return err
 		}
@@ -210,8 +211,33 @@ func (s *salvager) copyRooms(logWhole bool) error {
 	return nil
 }
 
-// copyMessages reports whether the room has all that its head tells of.
-func (s *salvager) copyMessages(id gateway.RoomID, bucket []byte) (whole bool, err error) {
+// byNeed puts the rooms in front that were written to last, in case it takes too
+// much to copy all of them.
+func (s *salvager) byNeed(rooms map[gateway.RoomID]struct{}) []gateway.RoomID {
+	newest := func(id gateway.RoomID) gateway.Timestamp {
+		disk, _ := readRoomDisk(id, s.heads[id], &s.scratch)
+		return disk.ts
+	}
+	list := slices.Sorted(maps.Keys(rooms))
+	slices.SortStableFunc(list, func(a, b gateway.RoomID) int { return cmp.Compare(newest(b), newest(a)) })
+	return list
+}
+
+// newHead is the head of a room that lacks something: its numbers go on where they
+// were, and it belongs to no epoch, so that the next start begins one and remembers
+// none. Without its old head that start goes by what is there.
+func (s *salvager) newHead(id gateway.RoomID, have gateway.Seq) []byte {
+	disk, ok := readRoomDisk(id, s.heads[id], &s.scratch)
+	if !ok {
+		return nil
+	}
+	disk.generation, disk.epoch, disk.filled = 0, "", max(disk.filled, have)
+	return disk.sealed(id)
+}
+
+// copyMessages returns the newest message that it has copied, and reports whether
+// the room has all that its head tells of.
+func (s *salvager) copyMessages(id gateway.RoomID, bucket []byte) (newest gateway.Seq, whole bool, err error) {
 	var have roomDisk
 	if bucket != nil && s.report.inTime {
 		err = s.reader.bucket(bucket, func(key, value []byte, _ bool) error {
@@ -239,7 +265,7 @@ func (s *salvager) copyMessages(id gateway.RoomID, bucket []byte) (whole bool, e
 		s.report.messages += int(have.count)
 	}
 	disk, ok := readRoomDisk(id, s.heads[id], &s.scratch)
-	return ok && disk.count == have.count && disk.filled >= have.filled, err
+	return have.filled, ok && disk.count == have.count && disk.filled >= have.filled, err
 }
 
 // copyPast keeps what clients and publishers may rely on of a room in which

@@ -116,7 +116,7 @@ func keepOld(db *bolt.DB, path string, version uint32) error {
 
 // DropOld removes what a migration before this start has kept of the file at path.
 func DropOld(path string) error {
-	old, err := filepath.Glob(path + ".v[0-9]*")
+	old, err := filepath.Glob(escapeGlob(path) + ".v[0-9]*")
 	if err != nil {
 		return err
 	}

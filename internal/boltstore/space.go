@@ -3,6 +3,7 @@ package boltstore
 import (
 	"errors"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -72,6 +73,16 @@ func (s *Space) disk() (free, reserve int64) {
 	return int64(st.Bavail) * block, min(reserveBytes, int64(st.Blocks)*block/reserveShare)
 }
 
+// freeBytes is what may still be used of the folder's disk; all there could be when
+// that cannot be told.
+func freeBytes(dir string) int64 {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(dir, &st); err != nil {
+		return math.MaxInt64
+	}
+	return int64(st.Bavail) * int64(st.Bsize)
+}
+
 // hold takes the reserve. That it fails is no error: the next look tries again.
 func (s *Space) hold(size int64) {
 	file, err := os.OpenFile(s.path(), os.O_CREATE|os.O_RDWR, 0o600)
@@ -101,8 +112,9 @@ func writeZeros(file *os.File, size int64) error {
 // Full reports whether messages for stored rooms are refused.
 func (s *Space) Full() bool { return s != nil && s.full.Load() }
 
-// ranOut is told that a commit found no space. It gives the reserve up, and
-// reports whether there was one: the commit is then worth another try.
+// ranOut is told that a commit found no space. It gives the reserve up, and what
+// was set aside of damaged files, and reports whether there was any: the commit is
+// then worth another try.
 func (s *Space) ranOut() bool {
 	if s == nil {
 		return false
@@ -115,7 +127,16 @@ func (s *Space) ranOut() bool {
 	held := s.held
 	s.held = false
 	_, size := s.disk()
-	return held && os.Truncate(s.path(), size/lastShare) == nil
+	dropped := s.dropBad()
+	return held && os.Truncate(s.path(), size/lastShare) == nil || dropped
+}
+
+func (s *Space) dropBad() (dropped bool) {
+	old, _ := filepath.Glob(filepath.Join(escapeGlob(s.dir), "*.db"+badMark+"*")) // the pattern is good
+	for _, name := range old {
+		dropped = os.Remove(name) == nil || dropped
+	}
+	return dropped
 }
 
 // lastResort gives up what is left of the reserve, so that a store can be opened,
