@@ -5,11 +5,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"time"
 
 	"edgegw/internal/adminsock"
 	"edgegw/internal/boltstore"
-	"edgegw/internal/clock"
 	"edgegw/internal/config"
 	"edgegw/internal/gateway"
 )
@@ -113,20 +111,14 @@ func Compact(ctx context.Context, cfg *config.Config) (done []adminsock.Compacte
 		return nil, err
 	}
 	done, err = care{identity, history, cfg.DataDir}.Compact(ctx)
-	return done, errors.Join(err, history.Close(), identity.Close())
+	return done, errors.Join(err, history.Close(), identity.Close(), adopt(cfg.DataDir))
 }
 
 // openStopped opens the stores of a gateway that does not run.
 func openStopped(cfg *config.Config) (*boltstore.Identity, *boltstore.History, error) {
-	identity, err := boltstore.OpenIdentity(boltstore.IdentityOptions{
-		Path: filepath.Join(cfg.DataDir, identityFile), Now: func() time.Time { return time.Time{} }, Copy: copyPath(cfg),
-	})
+	identity, c, err := openStoppedAccounts(cfg)
 	if err != nil {
 		return nil, nil, err
-	}
-	c, err := startClock(identity, clock.System)
-	if err != nil {
-		return nil, nil, errors.Join(err, identity.Close())
 	}
 	history, err := boltstore.OpenHistory(boltstore.HistoryOptions{
 		Path: filepath.Join(cfg.DataDir, historyFile), Settings: cfg.RoomSettings, Now: c.Now, MaxStoreBytes: storeBytes(cfg),

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"edgegw/internal/accounts"
@@ -15,6 +17,7 @@ import (
 	"edgegw/internal/config"
 	"edgegw/internal/gateway"
 	"edgegw/internal/password"
+	"edgegw/internal/telemetry"
 )
 
 // OpenAccounts gives the command line the accounts of cfg: those of the running
@@ -29,17 +32,18 @@ func OpenAccounts(ctx context.Context, cfg *config.Config, create bool) (a admin
 	if err := finishRestore(cfg.DataDir); err != nil {
 		return nil, nil, err
 	}
-	path := filepath.Join(cfg.DataDir, identityFile)
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && !create {
+	gone := func(name string) bool {
+		_, err := os.Stat(filepath.Join(cfg.DataDir, name))
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	if !create && gone(identityFile) && gone(copyFile) {
 		return nil, nil, gateway.Errorf(gateway.CodeNotFound,
 			"there is no store in %s; name the right folder with --data-dir, or make the first account with `edgegw user add`", cfg.DataDir)
 	}
 	if err := makeDataDir(cfg.DataDir); err != nil {
 		return nil, nil, err
 	}
-	identity, err := boltstore.OpenIdentity(boltstore.IdentityOptions{
-		Path: path, Now: func() time.Time { return time.Time{} },
-	})
+	identity, c, err := openStoppedAccounts(cfg)
 	if gateway.CodeOf(err) == gateway.CodeConflict {
 		return nil, nil, errors.Join(err, gateway.Errorf(gateway.CodeConflict,
 			"a gateway runs on this data folder, but its admin socket cannot be used (%v); use the gateway's own user", dialErr))
@@ -47,17 +51,61 @@ func OpenAccounts(ctx context.Context, cfg *config.Config, create bool) (a admin
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := startClock(identity, clock.System)
-	if err != nil {
-		return nil, nil, errors.Join(err, identity.Close())
-	}
 	service, err := offlineAccounts(cfg, identity, c)
 	if err != nil {
 		return nil, nil, errors.Join(err, identity.Close())
 	}
 	d := direct(service, cfg)
 	d.Time = siteClock{c, identity, service.Note, nil}
-	return d, identity.Close, nil
+	return d, func() error { return closeStopped(cfg, identity) }, nil
+}
+
+// openStoppedAccounts opens the account store of a gateway that does not run. That
+// it was mended stands on standard error.
+func openStoppedAccounts(cfg *config.Config) (*boltstore.Identity, *clock.Clock, error) {
+	o := identityOptions(cfg, telemetry.NewLogger(os.Stderr, telemetry.LogOptions{Format: string(cfg.LogFormat), Level: slog.LevelWarn}))
+	o.Now = clock.System(time.Time{}).Wall
+	identity, err := boltstore.OpenIdentity(o)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := startClock(identity, clock.System)
+	if err != nil {
+		return nil, nil, errors.Join(err, identity.Close())
+	}
+	return identity, c, nil
+}
+
+// closeStopped leaves the copy as new as the store, and the files to their owner.
+func closeStopped(cfg *config.Config, identity *boltstore.Identity) error {
+	var err error
+	if identity.Outdated() {
+		err = identity.SaveCopy()
+	}
+	return errors.Join(err, identity.Close(), adopt(cfg.DataDir))
+}
+
+// adopt gives what root has made in the data folder of a gateway that does not run
+// to the folder's owner: the gateway could not open it.
+func adopt(dataDir string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	var owner syscall.Stat_t
+	if err := syscall.Stat(dataDir, &owner); err != nil {
+		return err
+	}
+	return filepath.WalkDir(dataDir, func(path string, _ fs.DirEntry, err error) error {
+		var st syscall.Stat_t
+		if err != nil || syscall.Lstat(path, &st) != nil || st.Uid == owner.Uid {
+			return err
+		}
+		// Not what the owner may have linked here from elsewhere.
+		if kind := st.Mode & syscall.S_IFMT; st.Uid != 0 || kind != syscall.S_IFDIR && (kind != syscall.S_IFREG || st.Nlink > 1) {
+			return nil
+		}
+		return os.Lchown(path, int(owner.Uid), int(owner.Gid))
+	})
 }
 
 // direct is what the admin socket and the command line work on.

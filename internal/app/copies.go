@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"os"
 	"time"
 
 	"edgegw/internal/gateway"
@@ -25,9 +24,8 @@ func (a *App) runCopies(ctx context.Context, ready func()) error {
 	ready()
 	every := time.NewTicker(copyEvery)
 	defer every.Stop()
-	if _, err := os.Stat(copyPath(a.cfg)); err != nil {
-		a.saveCopy()
-	}
+	// What was committed just before a crash is not in it.
+	a.saveCopy()
 	for ctx.Err() == nil {
 		changed := false
 		select {

@@ -140,17 +140,21 @@ func (a *App) runClock(ctx context.Context, ready func()) error {
 	}
 }
 
-// dropOld removes what a migration has kept, once a start after it has served for a
-// while.
+// dropOld is called when the gateway has served for a while. It removes what a
+// migration has kept, unless this is the first start that has served since: whoever
+// has to go back to the edgegw of before finds that out now.
 func (a *App) dropOld() {
-	var errs []error
-	if !a.identity.Migrated() {
-		errs = append(errs, boltstore.DropOld(filepath.Join(a.cfg.DataDir, identityFile)))
+	first, versions := false, boltstore.SchemaVersions()
+	err := a.identity.Update(func(tx *boltstore.IdentityTx) error {
+		if first = tx.Served() != versions; first {
+			return tx.SetServed(versions)
+		}
+		return nil
+	})
+	if err == nil && !first {
+		err = errors.Join(boltstore.DropOld(filepath.Join(a.cfg.DataDir, identityFile)), boltstore.DropOld(filepath.Join(a.cfg.DataDir, historyFile)))
 	}
-	if !a.history.Migrated() {
-		errs = append(errs, boltstore.DropOld(filepath.Join(a.cfg.DataDir, historyFile)))
-	}
-	if err := errors.Join(errs...); err != nil {
+	if err != nil {
 		a.logger.Warn("files from before an update are left", "event", "old_files", "reason", err.Error())
 	}
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -57,19 +58,18 @@ func (a *App) openStores(deps Deps) error {
 	var err error
 	// The store is older than the clock, which starts from the floor in it;
 	// only differences of time are asked here.
-	a.identity, err = boltstore.OpenIdentity(boltstore.IdentityOptions{
-		Path: filepath.Join(a.cfg.DataDir, identityFile), Now: a.now, Logger: a.logger,
-		Failed: a.fail, Observer: a.storeObserver("accounts"), Space: a.space,
-		Floor: a.floor, Copy: copyPath(a.cfg), Rescue: rescueAccounts(a.cfg),
-	})
-	if err != nil {
-		return err
-	}
-	a.closers = append(a.closers, a.identity)
 	sources := deps.Clock
 	if sources == nil {
 		sources = clock.System
 	}
+	o := identityOptions(a.cfg, a.logger)
+	o.Now, o.Floor, o.Space = a.nowOr(sources(time.Time{}).Wall), a.floor, a.space
+	o.Failed, o.Observer = a.fail, a.storeObserver("accounts")
+	a.identity, err = boltstore.OpenIdentity(o)
+	if err != nil {
+		return err
+	}
+	a.closers = append(a.closers, a.identity)
 	a.clock, err = startClock(a.identity, sources)
 	if err != nil {
 		return err
@@ -89,12 +89,22 @@ func startClock(s *boltstore.Identity, sources func(time.Time) clock.Options) (*
 	return clock.New(sources(floor)), err
 }
 
-// now is the logical time once there is a clock.
-func (a *App) now() time.Time {
-	if a.clock == nil {
-		return time.Time{}
+// identityOptions is how every part of the program opens the account store: where
+// it is mended by its copy or a backup when it is damaged, or gone.
+func identityOptions(cfg *config.Config, log *slog.Logger) boltstore.IdentityOptions {
+	return boltstore.IdentityOptions{
+		Path: filepath.Join(cfg.DataDir, identityFile), Copy: copyPath(cfg), Rescue: rescueAccounts(cfg), Logger: log,
 	}
-	return a.clock.Now()
+}
+
+// nowOr is the logical time, and the time of the wall as long as there is no clock.
+func (a *App) nowOr(wall func() time.Time) func() time.Time {
+	return func() time.Time {
+		if a.clock == nil {
+			return wall()
+		}
+		return a.clock.Now()
+	}
 }
 
 // fail ends the gateway for a reason that no request can be told.

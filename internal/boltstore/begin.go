@@ -24,7 +24,6 @@ func historyFile(opts *HistoryOptions) storeFile {
 		// A small store grows in small steps, so as not to step over its cap.
 		growBytes: int(min(4<<20, max(256<<10, opts.MaxStoreBytes/32))),
 		open:      opts.open,
-		migrated:  opts.migrated,
 	}
 	wall := opts.MaxStoreBytes + opts.MaxStoreBytes/4 + 64<<20
 	if strconv.IntSize == 64 {

@@ -104,7 +104,8 @@ func (h *History) rewrite() (fatal bool, err error) {
 	old := h.db
 	h.db = db
 	h.opening.Unlock()
-	err = errors.Join(h.resize(), old.Close())
+	h.place, err = placeOf(h.opts.Path)
+	err = errors.Join(err, h.resize(), old.Close())
 	return err != nil, err
 }
 
@@ -135,7 +136,8 @@ func (s *Identity) Compact() (c Compacted, err error) {
 	s.db = db
 	s.opening.Unlock()
 	s.outdated.Store(true) // the copy still has what was deleted
-	err = old.Close()
+	s.place, err = placeOf(s.opts.Path)
+	err = errors.Join(err, old.Close())
 	c.After = sizeOf(s.opts.Path)
 	return c, err
 }

@@ -58,7 +58,6 @@ type HistoryOptions struct {
 	open func(string, int, os.FileMode) (*os.File, error)
 	// fillRecords is smaller in tests.
 	fillRecords int
-	migrated    *bool // set by OpenHistory
 }
 
 // Observer takes what the store measures. Every member may be nil.
@@ -116,6 +115,7 @@ type History struct {
 	// Owned by the writer; before Run and after it by Open and Close. Of the
 	// state, only the mark of an open file changes after OpenHistory.
 
+	place place // of db
 	state storeState
 	tail  logTail
 	arena []byte
@@ -151,7 +151,6 @@ func OpenHistory(opts HistoryOptions) (*History, error) {
 		return nil, gateway.Wrap("boltstore.OpenHistory", errors.New("options lack Settings or Now"))
 	}
 	opts.complete()
-	opts.migrated = new(bool)
 	h, err := openHistory(opts)
 	if !isDamaged(err) {
 		return h, err
@@ -178,6 +177,9 @@ func openHistory(opts HistoryOptions) (*History, error) {
 	h.queue.space = make(chan struct{})
 	h.publishers.most = maxPublisherBytes
 	h.acks.ready = sync.NewCond(&h.acks.mu)
+	if h.place, err = placeOf(opts.Path); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	if err := checkPages(&opts); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -247,10 +249,6 @@ func (h *History) NewestTime() (newest gateway.Timestamp) {
 	}
 	return newest
 }
-
-// Migrated reports whether the file was of an older schema version when it was
-// opened. What it was like is kept beside it (DropOld).
-func (h *History) Migrated() bool { return *h.opts.migrated }
 
 // SizeBytes is the part of the file that was ever used.
 func (h *History) SizeBytes() int64 { return h.size.Load() }

@@ -74,14 +74,14 @@ func TestHistoryMigrationFromV1(t *testing.T) {
 	if got := schemaOf(t, path); got != 2 {
 		t.Errorf("schema version %d", got)
 	}
-	if got := schemaOf(t, path+".v1"); got != 1 || !h.Migrated() {
-		t.Errorf("kept is schema version %d, migrated %v", got, h.Migrated())
+	if got := schemaOf(t, path+".v1"); got != 1 {
+		t.Errorf("kept is schema version %d", got)
 	}
 	site := siteV1(time.Minute)
 	h = openTest(t, site, path, nil)
 	checkHistoryV1(t, h)
-	if err := DropOld(path); err != nil || sizeOf(path+".v1") != 0 || sizeOf(path) == 0 || h.Migrated() {
-		t.Errorf("DropOld: %v, %d bytes are left, migrated %v", err, sizeOf(path+".v1"), h.Migrated())
+	if err := DropOld(path); err != nil || sizeOf(path+".v1") != 0 || sizeOf(path) == 0 {
+		t.Errorf("DropOld: %v, %d bytes are left", err, sizeOf(path+".v1"))
 	}
 	if err := errors.Join(h.Delete("plant.1"), h.NewEpoch("late"), h.PutSettings("r", gateway.RoomSettings{})); err != nil {
 		t.Error(err)

@@ -44,8 +44,7 @@ type IdentityOptions struct {
 	Rescue func(dst string) (from string, err error)
 
 	// open stands in for os.OpenFile in tests.
-	open     func(string, int, os.FileMode) (*os.File, error)
-	migrated *bool // set by OpenIdentity
+	open func(string, int, os.FileMode) (*os.File, error)
 }
 
 // Identity is the store of accounts and of the few things that must never roll
@@ -64,6 +63,7 @@ type Identity struct {
 
 	writing sync.Mutex // held by whoever commits
 	err     error      // a commit failed; guarded by writing
+	place   place      // of db; guarded by writing
 
 	changes  chan struct{}
 	outdated atomic.Bool
@@ -90,15 +90,15 @@ func OpenIdentity(opts IdentityOptions) (*Identity, error) {
 	if opts.AuditEvents <= 0 {
 		opts.AuditEvents = defaultAuditEvents
 	}
-	opts.migrated = new(bool)
 	db, err := openMended(&opts)
 	if err != nil {
 		return nil, err
 	}
 	s := &Identity{opts: opts, db: db, changes: make(chan struct{}, 1)}
-	err = db.View(func(tx *bolt.Tx) error {
+	err = db.View(func(tx *bolt.Tx) (err error) {
 		s.size.Store(tx.Size())
-		return nil
+		s.place, err = placeOf(opts.Path)
+		return err
 	})
 	if err != nil {
 		return nil, errors.Join(refusePath(opts.Path, err), db.Close())
@@ -113,7 +113,6 @@ func identityStoreFile(opts *IdentityOptions) storeFile {
 		mapBytes:  32 << 20,
 		growBytes: 256 << 10,
 		open:      opts.open,
-		migrated:  opts.migrated,
 	}
 }
 
@@ -126,9 +125,6 @@ func (s *Identity) Close() error {
 	}
 	return s.db.Close()
 }
-
-// Migrated is as History.Migrated.
-func (s *Identity) Migrated() bool { return *s.opts.migrated }
 
 // SizeBytes is the part of the file that was ever used.
 func (s *Identity) SizeBytes() int64 { return s.size.Load() }
@@ -250,7 +246,7 @@ func (s *Identity) failed(err error) {
 // run, and that nothing has changed since: what they wrote is put once more.
 func (s *Identity) tryCommit(group []*change, again bool) (wrote int, written int64, err error) {
 	err = guard(s.opts.Path, func() (err error) {
-		written, err = updateFile(s.db, &s.size, func(tx *bolt.Tx) error {
+		written, err = updateFile(s.db, s.place, &s.size, func(tx *bolt.Tx) error {
 			for _, c := range group {
 				if !again {
 					ours := s.within(tx)

@@ -36,8 +36,12 @@ func (s *Identity) noteChanges(group []*change) {
 
 // SaveCopy brings the copy at IdentityOptions.Copy up to date: a new file takes its
 // place when it is on disk and was found to be good. It returns CodeStorageFull when
-// there is no space, and CodeUnavailable when the copy turned out to be bad.
+// there is no space, and CodeUnavailable when the copy turned out to be bad. Without
+// a Copy it does nothing.
 func (s *Identity) SaveCopy() error {
+	if s.opts.Copy == "" {
+		return nil
+	}
 	s.outdated.Store(false)
 	err := s.saveCopy()
 	if err != nil {

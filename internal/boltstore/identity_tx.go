@@ -11,6 +11,7 @@ import (
 var (
 	keyClockFloor = []byte("clock_floor")
 	keyLastBackup = []byte("last_backup")
+	keyServed     = []byte("served")
 )
 
 // IdentityTx is what one View or Update sees. It is valid inside the function
@@ -42,6 +43,14 @@ func (t *IdentityTx) LastBackup() gateway.Timestamp { return t.moment(keyLastBac
 
 // SetLastBackup notes when a backup was made.
 func (t *IdentityTx) SetLastBackup(ts gateway.Timestamp) error { return t.setMoment(keyLastBackup, ts) }
+
+// Served is what SetServed has noted, 0 when it never did or the note is damaged.
+func (t *IdentityTx) Served() int64 { return int64(t.moment(keyServed)) }
+
+// SetServed notes the SchemaVersions that a gateway has served with.
+func (t *IdentityTx) SetServed(versions int64) error {
+	return t.setMoment(keyServed, gateway.Timestamp(versions))
+}
 
 func (t *IdentityTx) moment(key []byte) gateway.Timestamp {
 	// The floor is older than the other notes and has no version.

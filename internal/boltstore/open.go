@@ -32,8 +32,6 @@ type storeFile struct {
 	maxBytes int
 	// growBytes is the step in which the file grows.
 	growBytes int
-	// migrated is set when the file was of an older schema; it may be nil.
-	migrated *bool
 	// open stands in for os.OpenFile in tests.
 	open func(string, int, os.FileMode) (*os.File, error)
 }
@@ -67,16 +65,8 @@ func openStore(f storeFile) (*bolt.DB, error) {
 	if err := removeIfThere(f.path + ".tmp"); err != nil {
 		return nil, errors.Join(refusePath(f.path, err), db.Close())
 	}
-	migrated := false
-	err = guard(f.path, func() (err error) {
-		migrated, err = f.schema.upgrade(db, f.path)
-		return err
-	})
-	if err != nil {
+	if err := guard(f.path, func() error { return f.schema.upgrade(db, f.path) }); err != nil {
 		return nil, errors.Join(err, db.Close())
-	}
-	if migrated && f.migrated != nil {
-		*f.migrated = true
 	}
 	return db, nil
 }

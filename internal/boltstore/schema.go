@@ -71,17 +71,17 @@ func putSchema(tx *bolt.Tx, version uint32) error {
 
 // upgrade refuses a file of another kind or of a newer version, and runs the
 // steps that an older one lacks.
-func (s schema) upgrade(db *bolt.DB, path string) (migrated bool, err error) {
+func (s schema) upgrade(db *bolt.DB, path string) (err error) {
 	var have uint32
 	err = db.View(func(tx *bolt.Tx) (err error) {
 		have, err = s.read(tx, path)
 		return err
 	})
 	if err != nil || have == s.version() {
-		return false, err
+		return err
 	}
 	if err := keepOld(db, path, have); err != nil {
-		return false, refuse(err, "%s has schema version %d and could not be copied before it is brought to version %d; free as much space as it takes", path, have, s.version())
+		return refuse(err, "%s has schema version %d and could not be copied before it is brought to version %d; free as much space as it takes", path, have, s.version())
 	}
 	for ; have < s.version(); have++ {
 		err := db.Update(func(tx *bolt.Tx) error {
@@ -91,10 +91,10 @@ func (s schema) upgrade(db *bolt.DB, path string) (migrated bool, err error) {
 			return putSchema(tx, have+1)
 		})
 		if err != nil {
-			return false, refuse(err, "%s could not be brought to schema version %d; the file as it was is %s", path, have+1, oldName(path, have))
+			return refuse(err, "%s could not be brought to schema version %d; the file as it was is %s", path, have+1, oldName(path, have))
 		}
 	}
-	return true, nil
+	return nil
 }
 
 // oldName is where a file is kept as it was before its migration.
@@ -144,4 +144,9 @@ func (s schema) read(tx *bolt.Tx, path string) (uint32, error) {
 			path, have, s.version())
 	}
 	return have, nil
+}
+
+// SchemaVersions names the versions that both files have once they are open.
+func SchemaVersions() int64 {
+	return int64(identitySchema().version())<<16 | int64(historySchema().version())
 }

@@ -66,9 +66,6 @@ func TestStoredHistoryV2(t *testing.T) {
 	site := storetest.NewSite()
 	site.Advance(time.Minute)
 	h := openTest(t, site, path, nil)
-	if h.Migrated() {
-		t.Log("this schema version is an old one now")
-	}
 	plant, alarms := storetest.All(t, h, "plant.1"), storetest.All(t, h, "alarms")
 	if len(plant) != 125 || plant[124].User != "bob" || plant[3].ID == "" || len(alarms) < 7 || string(alarms[len(alarms)-1].Payload.Bytes) != `{"n":39}` {
 		t.Errorf("%d and %d messages, the last %+v", len(plant), len(alarms), plant[len(plant)-1])

@@ -7,10 +7,10 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// updateFile runs fn in one transaction that is on disk when it returns. It
-// returns the bytes of the pages that were written: those that the transaction
+// updateFile runs fn in one transaction that is on disk, at the file's place, when
+// it returns. It returns the bytes of the pages that were written: those that the transaction
 // allocated, and the meta page. size is set to the used part of the file.
-func updateFile(db *bolt.DB, size *atomic.Int64, fn func(*bolt.Tx) error) (int64, error) {
+func updateFile(db *bolt.DB, at place, size *atomic.Int64, fn func(*bolt.Tx) error) (int64, error) {
 	tx, err := db.Begin(true)
 	if err != nil {
 		return 0, err
@@ -28,6 +28,9 @@ func updateFile(db *bolt.DB, size *atomic.Int64, fn func(*bolt.Tx) error) (int64
 	used := tx.Size()
 	err = tx.Commit()
 	done = true
+	if err == nil {
+		err = at.check()
+	}
 	if err != nil {
 		return 0, err
 	}

@@ -232,7 +232,7 @@ func (h *History) tryUpdate(records int, fn func(*bolt.Tx) error) error {
 	started := h.opts.Now()
 	var bytes int64
 	err := guard(h.opts.Path, func() (err error) {
-		bytes, err = updateFile(h.db, &h.size, fn)
+		bytes, err = updateFile(h.db, h.place, &h.size, fn)
 		return err
 	})
 	if err != nil {
