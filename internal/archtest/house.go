@@ -20,6 +20,7 @@ var Floors = map[string]int{
 	"internal/clock":     0,
 	"internal/telemetry": 0,
 	"internal/spare":     0,
+	"internal/once":      0,
 
 	"internal/wire":      1,
 	"internal/password":  1,

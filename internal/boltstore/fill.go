@@ -36,6 +36,9 @@ func (h *History) fill(tx *bolt.Tx) error {
 			return err
 		}
 	}
+	if err := h.sweepIDs(tx); err != nil {
+		return err
+	}
 	return h.purgeRooms(tx, moved+purgeBatch)
 }
 
@@ -74,7 +77,7 @@ func (h *History) fillRoom(tx *bolt.Tx, messages *bolt.Bucket, r *room, recs []*
 	if d.count == 0 {
 		d.first = d.filled + 1
 	}
-	if err := storeIDs(tx, r.id, recs, func(user gateway.AccountName, n int) { h.reportDamagedIDs(r.id, user, n) }); err != nil {
+	if err := storeIDs(tx, r.id, recs, h.memoryOf(r)); err != nil {
 		return err
 	}
 	h.loosen(r)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"edgegw/internal/gateway"
+	"edgegw/internal/once"
 	"edgegw/internal/storetest"
 )
 
@@ -45,7 +46,7 @@ func TestIDsInMemoryAreBounded(t *testing.T) {
 	const users, each = 100, 20
 	site := storetest.NewSite()
 	h := openTest(t, site, "", nil)
-	h.publishers.most = 10 * (publisherOverhead + 64*each)
+	h.publishers.most = 10 * (publisherOverhead + once.EntryBytes*each)
 	sent := make(map[gateway.AccountName][]gateway.Message)
 	for round := range 3 {
 		for i := range users {
@@ -54,8 +55,8 @@ func TestIDsInMemoryAreBounded(t *testing.T) {
 		}
 		if round == 1 {
 			h.settle(t)
-			if n := len(h.rooms["r"].publishers); n > 10 || h.publishers.list.Len() != n || len(h.rooms["r"].unfilled) != 0 {
-				t.Errorf("%d publishers stay in memory, %d in the list", n, h.publishers.list.Len())
+			if n := len(h.rooms["r"].publishers); n > 10 || h.publishers.idle.Len() != n || len(h.rooms["r"].unfilled) != 0 {
+				t.Errorf("%d publishers stay in memory, %d in the list", n, h.publishers.idle.Len())
 			}
 		}
 	}
@@ -72,7 +73,7 @@ func TestIDsInMemoryAreBounded(t *testing.T) {
 		}
 	}
 	storetest.CheckNotFound(t, h, "r", "stranger", "x")
-	if err := h.Delete("r"); err != nil || h.publishers.bytes != 0 || h.publishers.list.Len() != 0 {
+	if err := h.Delete("r"); err != nil || h.publishers.bytes != 0 || h.publishers.idle.Len() != 0 {
 		t.Errorf("%d bytes are left (%v)", h.publishers.bytes, err)
 	}
 }

@@ -124,6 +124,7 @@ type History struct {
 	// touched are the rooms that the transaction at hand deleted from.
 	touched []*room
 	garbage bool // there may be something left of deleted rooms
+	idSweep idSweep
 	broken  bool // a commit failed
 	// stuck is a batch that found no space, since stuckSince; lost are the
 	// rooms whose new epochs are not stored yet.
@@ -175,7 +176,7 @@ func openHistory(opts HistoryOptions) (*History, error) {
 		rooms:     make(map[gateway.RoomID]*room),
 	}
 	h.queue.space = make(chan struct{})
-	h.publishers.most = maxPublisherBytes
+	h.publishers.most, h.publishers.full = maxIDBytes, maxIDBytes
 	h.acks.ready = sync.NewCond(&h.acks.mu)
 	if h.place, err = placeOf(opts.Path); err != nil {
 		return nil, errors.Join(err, db.Close())

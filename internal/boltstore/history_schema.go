@@ -50,7 +50,10 @@ func addIDs(tx *bolt.Tx) error {
 	return messages.ForEachBucket(func(name []byte) error {
 		id := gateway.RoomID(name)
 		recs := newestRecords(messages.Bucket(name), id)
-		return storeIDs(tx, id, recs, func(gateway.AccountName, int) {})
+		return storeIDs(tx, id, recs, idMemory{
+			oldest:  func(gateway.AccountName) gateway.Seq { return 0 },
+			damaged: func(gateway.AccountName, int) {},
+		})
 	})
 }
 

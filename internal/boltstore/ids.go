@@ -3,11 +3,12 @@ package boltstore
 import (
 	"bytes"
 	"encoding/binary"
-	"sort"
+	"slices"
 
 	bolt "go.etcd.io/bbolt"
 
 	"edgegw/internal/gateway"
+	"edgegw/internal/once"
 )
 
 // What an account published in a room is stored in pieces of 64 ids. The key of a
@@ -28,7 +29,7 @@ const (
 // idPiece is one stored piece. It has no entries when it failed its sum.
 type idPiece struct {
 	first   gateway.Seq
-	entries []idEntry
+	entries []once.Entry
 }
 
 func idKey(user gateway.AccountName, first gateway.Seq) []byte {
@@ -40,40 +41,76 @@ func idKey(user gateway.AccountName, first gateway.Seq) []byte {
 // Entries out of order, or newer than the room's newest message, are of a file
 // that was tampered with: they count as damaged.
 func readPieces(bucket *bolt.Bucket, id gateway.RoomID, user gateway.AccountName, newest gateway.Seq) (pieces []idPiece, damaged int) {
-	prefix := idKey(user, 0)[:len(user)+1]
+	prefix := idPrefix(user)
 	var scratch []byte
-	last := gateway.Seq(0)
+	last := uint64(0)
 	c := bucket.Cursor()
 	for key, value := c.Seek(prefix); bytes.HasPrefix(key, prefix); key, value = c.Next() {
-		p := idPiece{first: keySeq(key[len(prefix):])}
-		if body, ok := openSum(value, string(id)+"\x00"+string(user), uint64(p.first), &scratch); ok {
-			p.entries = decodeIDs(body)
-		}
-		if n := len(p.entries); n == 0 || p.entries[0].seq <= last || p.entries[n-1].seq > newest {
+		p := openPiece(id, user, keySeq(key[len(prefix):]), value, &scratch)
+		if n := len(p.entries); n == 0 || p.entries[0].Seq <= last || p.entries[n-1].Seq > uint64(newest) {
 			p.entries = nil
 			damaged++
 		} else {
-			last = p.entries[n-1].seq
+			last = p.entries[n-1].Seq
 		}
 		pieces = append(pieces, p)
 	}
 	return pieces, damaged
 }
 
-func decodeIDs(body []byte) []idEntry {
+// newestPieces is readPieces, but stops when it has the newest 64 ids.
+func newestPieces(bucket *bolt.Bucket, id gateway.RoomID, user gateway.AccountName, newest gateway.Seq) (pieces []idPiece, damaged int) {
+	prefix := idPrefix(user)
+	var scratch []byte
+	next, ids := uint64(newest)+1, 0
+	c := bucket.Cursor()
+	for key, value := seekBefore(c, idKey(user, newest+1)); ids < once.Newest && bytes.HasPrefix(key, prefix); key, value = c.Prev() {
+		p := openPiece(id, user, keySeq(key[len(prefix):]), value, &scratch)
+		if n := len(p.entries); n == 0 || p.entries[n-1].Seq >= next {
+			p.entries = nil
+			damaged++
+		} else {
+			next = p.entries[0].Seq
+			ids += n
+		}
+		pieces = append(pieces, p)
+	}
+	slices.Reverse(pieces)
+	return pieces, damaged
+}
+
+// seekBefore moves the cursor to the last key before the given one.
+func seekBefore(c *bolt.Cursor, key []byte) ([]byte, []byte) {
+	if at, _ := c.Seek(key); at == nil {
+		return c.Last()
+	}
+	return c.Prev()
+}
+
+func idPrefix(user gateway.AccountName) []byte { return idKey(user, 0)[:len(user)+1] }
+
+func openPiece(id gateway.RoomID, user gateway.AccountName, first gateway.Seq, value []byte, scratch *[]byte) idPiece {
+	p := idPiece{first: first}
+	if body, ok := openSum(value, string(id)+"\x00"+string(user), uint64(first), scratch); ok {
+		p.entries = decodeIDs(body)
+	}
+	return p
+}
+
+func decodeIDs(body []byte) []once.Entry {
 	d := decoder{b: body}
 	version, n := d.byte(), d.uvarint()
 	if version != idsVersion || n > pieceIDs {
 		return nil
 	}
-	entries := make([]idEntry, n)
-	var last idEntry
+	entries := make([]once.Entry, n)
+	var last once.Entry
 	for i := range entries {
 		e := &entries[i]
-		d.array(e.sum[:])
-		e.seq = last.seq + gateway.Seq(d.uvarint())
-		e.ts = last.ts + gateway.Timestamp(d.varint())
-		if e.seq <= last.seq || d.bad {
+		d.array(e.Sum[:])
+		e.Seq = last.Seq + d.uvarint()
+		e.TS = last.TS + d.varint()
+		if e.Seq <= last.Seq || d.bad {
 			return nil
 		}
 		last = *e
@@ -84,95 +121,18 @@ func decodeIDs(body []byte) []idEntry {
 func putPiece(bucket *bolt.Bucket, id gateway.RoomID, user gateway.AccountName, p idPiece) error {
 	v := make([]byte, 0, 32+24*len(p.entries)+len(id)+len(user))
 	v = binary.AppendUvarint(append(v, idsVersion), uint64(len(p.entries)))
-	var last idEntry
+	var last once.Entry
 	for _, e := range p.entries {
-		v = append(v, e.sum[:]...)
-		v = binary.AppendUvarint(v, uint64(e.seq-last.seq))
-		v = binary.AppendVarint(v, int64(e.ts-last.ts))
+		v = append(v, e.Sum[:]...)
+		v = binary.AppendUvarint(v, e.Seq-last.Seq)
+		v = binary.AppendVarint(v, e.TS-last.TS)
 		last = e
 	}
 	v = appendSum(v, 0, string(id)+"\x00"+string(user), uint64(p.first))
 	return bucket.Put(idKey(user, p.first), v)
 }
 
-// storeIDs adds the ids of the records, which all are of the room and ascending,
-// to what the file holds. damaged is told of each account of which pieces failed
-// their sum: the ids in them are forgotten, and a message that is sent again is
-// then stored again.
-func storeIDs(tx *bolt.Tx, id gateway.RoomID, recs []*gateway.Record, damaged func(gateway.AccountName, int)) error {
-	var users []gateway.AccountName
-	added := make(map[gateway.AccountName][]idEntry)
-	for _, rec := range recs {
-		m := &rec.Message
-		if m.ID == "" {
-			continue
-		}
-		entries, ok := added[m.User]
-		if !ok {
-			users = append(users, m.User)
-		}
-		added[m.User] = append(entries, idEntry{sum: sumID(m.ID), seq: m.Seq, ts: m.TS})
-	}
-	if len(users) == 0 {
-		return nil
-	}
-	bucket, err := tx.Bucket(bucketIDs).CreateBucketIfNotExists([]byte(id))
-	if err != nil {
-		return err
-	}
-	for _, user := range users {
-		old, bad := readPieces(bucket, id, user, added[user][0].seq-1)
-		if bad > 0 {
-			damaged(user, bad)
-		}
-		if err := addPieces(bucket, id, user, old, added[user]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// addPieces writes what the added entries make of the pieces: it fills the last
-// one up, begins others, and deletes those of which nothing can be found again.
-func addPieces(bucket *bolt.Bucket, id gateway.RoomID, user gateway.AccountName, old []idPiece, added []idEntry) error {
-	var l idList
-	open := idPiece{first: added[0].seq}
-	for i, p := range old {
-		l.entries = append(l.entries, p.entries...)
-		if n := len(p.entries); i == len(old)-1 && n > 0 && n < pieceIDs {
-			open = p
-		}
-	}
-	for _, e := range added {
-		l.add(e)
-	}
-	oldest := l.entries[0].seq
-	for _, p := range old {
-		if n := len(p.entries); n == 0 || p.entries[n-1].seq < oldest {
-			if err := bucket.Delete(idKey(user, p.first)); err != nil {
-				return err
-			}
-		}
-	}
-	from := open.first
-	if len(open.entries) > 0 {
-		from = open.entries[0].seq
-	}
-	left := l.entries[sort.Search(len(l.entries), func(i int) bool { return l.entries[i].seq >= from }):]
-	for first := open.first; len(left) > 0; {
-		n := min(len(left), pieceIDs)
-		if err := putPiece(bucket, id, user, idPiece{first: first, entries: left[:n]}); err != nil {
-			return err
-		}
-		if left = left[n:]; len(left) > 0 {
-			first = left[0].seq
-		}
-	}
-	return nil
-}
-
-func (h *History) readIDs(id gateway.RoomID, user gateway.AccountName, newest gateway.Seq) (entries []idEntry, err error) {
-	bad := 0
+func (h *History) readIDs(id gateway.RoomID, user gateway.AccountName, newest gateway.Seq) (entries []once.Entry, bad int, err error) {
 	err = h.readFile("boltstore.Find", func(tx *bolt.Tx) {
 		bucket := tx.Bucket(bucketIDs).Bucket([]byte(id))
 		if bucket == nil {
@@ -185,7 +145,7 @@ func (h *History) readIDs(id gateway.RoomID, user gateway.AccountName, newest ga
 		}
 	})
 	h.reportDamagedIDs(id, user, bad)
-	return entries, err
+	return entries, bad, err
 }
 
 func (h *History) reportDamagedIDs(id gateway.RoomID, user gateway.AccountName, n int) {

@@ -8,6 +8,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"edgegw/internal/gateway"
+	"edgegw/internal/once"
 	"edgegw/internal/storetest"
 )
 
@@ -78,13 +79,13 @@ func TestIDsSurviveRestarts(t *testing.T) {
 			checkAllFound(t, h, "r", bob)
 			checkAllFound(t, h, "r", ann)
 			site.Advance(24 * time.Hour)
-			checkAllFound(t, h, "r", ann[len(ann)-newestIDs:])
-			storetest.CheckNotFound(t, h, "r", "ann", ann[len(ann)-newestIDs-1].ID)
+			checkAllFound(t, h, "r", ann[len(ann)-once.Newest:])
+			storetest.CheckNotFound(t, h, "r", "ann", ann[len(ann)-once.Newest-1].ID)
 			ann = append(ann, publishIDs(t, h, site, "r", "ann", 1)...)
 			h.settle(t)
 			h = openTest(t, site, h.copyFile(t), fill)
-			checkAllFound(t, h, "r", ann[len(ann)-newestIDs:])
-			storetest.CheckNotFound(t, h, "r", "ann", ann[len(ann)-newestIDs-1].ID)
+			checkAllFound(t, h, "r", ann[len(ann)-once.Newest:])
+			storetest.CheckNotFound(t, h, "r", "ann", ann[len(ann)-once.Newest-1].ID)
 		})
 	}
 }
@@ -118,11 +119,14 @@ func TestDamagedIDs(t *testing.T) {
 	// What was forgotten is stored again, and then found.
 	again := storetest.PublishAs(t, h, site, "r", "ann", ann[pieceIDs].ID)
 	h.settle(t)
+	if damaged != 2 { // the fill has met the piece, and left nothing of it
+		t.Errorf("told of %d damaged pieces after a fill", damaged)
+	}
 	h = openTest(t, site, h.copyFile(t), func(o *HistoryOptions) { o.Observer.Damaged = func(n int) { damaged += n } })
 	storetest.CheckFound(t, h, "r", again)
 	storetest.CheckFound(t, h, "r", ann[0])
-	if damaged != 2 { // the fill has met the piece, and left nothing of it
-		t.Errorf("told of %d damaged pieces", damaged)
+	if damaged != 2 {
+		t.Errorf("told of %d damaged pieces after a restart", damaged)
 	}
 }
 
@@ -138,7 +142,7 @@ func TestOldPiecesGo(t *testing.T) {
 		site.Advance(10 * time.Minute)
 		h.settle(t)
 	}
-	checkAllFound(t, h, "r", rare[len(rare)-newestIDs:])
+	checkAllFound(t, h, "r", rare[len(rare)-once.Newest:])
 	err := h.db.View(func(tx *bolt.Tx) error {
 		bucket := tx.Bucket(bucketIDs).Bucket([]byte("r"))
 		for user, most := range map[gateway.AccountName]int{"busy": 4, "rare": 2} {

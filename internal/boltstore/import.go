@@ -179,7 +179,7 @@ func (i *HistoryImport) ids(tx *bolt.Tx, id gateway.RoomID, key, value []byte) e
 		return nil
 	}
 	entries := decodeIDs(body)
-	for len(entries) > 0 && entries[len(entries)-1].seq > i.room.filled {
+	for len(entries) > 0 && entries[len(entries)-1].Seq > uint64(i.room.filled) {
 		entries = entries[:len(entries)-1]
 	}
 	if len(entries) == 0 {

@@ -35,9 +35,12 @@ type Options struct {
 	Now func() time.Time
 	// TimeTrusted says whether Now may be used to purge by age; nil is no.
 	TimeTrusted func() bool
-	// TotalBytes bounds what all rooms keep together, their overhead and
-	// message ids included; 0 means 8 MiB. Heads are kept besides.
+	// TotalBytes bounds the messages that all rooms keep together, their
+	// overhead included; 0 means 8 MiB. Heads are kept besides.
 	TotalBytes int64
+	// IDBytes bounds what is remembered of the ids of messages, kept or
+	// not, in all rooms together; 0 means 16 MiB.
+	IDBytes int64
 }
 
 // Store is the history of `memory` rooms. All its methods may be called from any
@@ -49,7 +52,7 @@ type Store struct {
 	mu    sync.Mutex
 	rooms map[gateway.RoomID]*room
 	full  byAge // the rooms that keep messages
-	bytes int64 // of messages and ids
+	bytes int64 // of messages
 	// publishers holds all rooms' publishers, the last used first; idBytes
 	// is what they take.
 	publishers list.List
@@ -81,6 +84,9 @@ func New(opts Options) (*Store, error) {
 	}
 	if opts.TotalBytes <= 0 {
 		opts.TotalBytes = defaultTotalBytes
+	}
+	if opts.IDBytes <= 0 {
+		opts.IDBytes = defaultIDBytes
 	}
 	return &Store{
 		opts:  opts,

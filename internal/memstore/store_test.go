@@ -3,6 +3,7 @@ package memstore_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -16,7 +17,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func open(t *testing.T, site *storetest.Site, total int64) *memstore.Store {
 	t.Helper()
 	s, err := memstore.New(memstore.Options{
-		Settings: site.Settings, Now: site.Now, TimeTrusted: site.TimeTrusted, TotalBytes: total,
+		Settings: site.Settings, Now: site.Now, TimeTrusted: site.TimeTrusted, TotalBytes: total, IDBytes: total,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -91,18 +92,78 @@ func TestIDsAreBounded(t *testing.T) {
 		sent = append(sent, storetest.PublishAs(t, s, site, "r", user, "an id"))
 		storetest.CheckFound(t, s, "r", sent[0])
 	}
-	found := 0
+	if found := countFound(t, s, "r", sent); found < 100 || found > 160 {
+		t.Errorf("%d publishers are remembered under a cap of 64 KiB", found)
+	}
+	storetest.CheckFound(t, s, "r", sent[999])
+}
+
+// TestBusyPublishersAreCutFirst has a few publishers with more ids than there is
+// memory for: each of them keeps its newest 64, and the longest lists are cut.
+func TestBusyPublishersAreCutFirst(t *testing.T) {
+	const users, total = 20, 256 << 10
+	site := storetest.NewSite()
+	s := open(t, site, total)
+	sent := make(map[int][]gateway.Message)
+	publish := func(i, n int) {
+		for range n {
+			user, id := gateway.AccountName(fmt.Sprint("user-", i)), gateway.MessageID(fmt.Sprint(len(sent[i])))
+			sent[i] = append(sent[i], storetest.PublishAs(t, s, site, "r", user, id))
+		}
+	}
+	for i := range users { // the later ones publish more
+		publish(i, 64+i)
+	}
+	publish(0, 6)
+	publish(users-1, 20_000)
+	for i, all := range sent {
+		if found := countFound(t, s, "r", all[len(all)-64:]); found != 64 {
+			t.Errorf("%d of the newest 64 of %d are remembered", found, i)
+		}
+		if found := countFound(t, s, "r", all); i < users-1 && found != len(all) {
+			t.Errorf("%d of %d are remembered of a publisher that is not busy", found, len(all))
+		} else if i == users-1 && (found < 700 || found > 1500) {
+			t.Errorf("%d are remembered of the busy one", found)
+		}
+	}
+	for i := range users {
+		publish(i, 5000)
+	}
+	for i, all := range sent {
+		if found := countFound(t, s, "r", all[len(all)-64:]); found != 64 {
+			t.Errorf("when all are busy, %d of the newest 64 of %d are remembered", found, i)
+		}
+	}
+}
+
+// TestOldIDsMakeSpace has publishers that were busy long ago: what is not found
+// any more is the first to go.
+func TestOldIDsMakeSpace(t *testing.T) {
+	site := storetest.NewSite()
+	s := open(t, site, 256<<10)
+	for i := range 2000 {
+		storetest.PublishAs(t, s, site, "r", "old", gateway.MessageID(fmt.Sprint(i)))
+	}
+	site.Advance(time.Hour)
+	var sent []gateway.Message
+	for i := range 2500 {
+		sent = append(sent, storetest.PublishAs(t, s, site, "s", "new", gateway.MessageID(fmt.Sprint(i))))
+	}
+	if found := countFound(t, s, "s", sent); found != len(sent) {
+		t.Errorf("%d of %d are remembered", found, len(sent))
+	}
+}
+
+func countFound(t *testing.T, s *memstore.Store, room gateway.RoomID, sent []gateway.Message) (found int) {
+	t.Helper()
 	for _, m := range sent {
-		if f, err := s.Find("r", m.User, m.ID); err != nil || f.Seq != 0 && f.Seq != m.Seq {
+		if f, err := s.Find(room, m.User, m.ID); err != nil || f.Seq != 0 && f.Seq != m.Seq {
 			t.Errorf("%s: found %+v, %v", m.User, f, err)
 		} else if f.Seq != 0 {
 			found++
 		}
 	}
-	if found < 10 || found > 60 {
-		t.Errorf("%d ids are remembered under a cap of 64 KiB", found)
-	}
-	storetest.CheckFound(t, s, "r", sent[999])
+	return found
 }
 
 // TestDeleteGivesBack counts what a store holds after rooms came and went.

@@ -41,7 +41,6 @@ func CheckNotFound(t testing.TB, s Store, room gateway.RoomID, user gateway.Acco
 const (
 	windowTime = 5 * time.Minute
 	windowIDs  = 64
-	mostIDs    = 4096
 )
 
 func findByAge(t *testing.T, s Subject, site *Site) {
@@ -87,23 +86,50 @@ func findByAge(t *testing.T, s Subject, site *Site) {
 	}
 }
 
+// findMany publishes at the rate that one connection may: all of five minutes is
+// found, and nothing older.
 func findMany(t *testing.T, s Subject, site *Site) {
-	const n = mostIDs + 300
+	const n, rate = 30_500, 100
+	most := int(windowTime.Seconds() * rate)
 	var sent []gateway.Message
 	for i := range n {
 		sent = append(sent, PublishAs(t, s, site, "r", "ada", gateway.MessageID(fmt.Sprint("m-", i))))
-		site.Advance(10 * time.Millisecond)
-		if i%700 == 600 {
+		if i < n-1 {
+			site.Advance(time.Second / rate)
+		}
+		if i%7000 == 6000 {
 			s.settle()
+			CheckFound(t, s, "r", sent[max(0, i-most)])
 		}
 	}
 	for range 2 {
 		for i, m := range sent {
-			if i < n-mostIDs {
+			if i < n-1-most {
 				CheckNotFound(t, s, "r", m.User, m.ID)
 			} else {
 				CheckFound(t, s, "r", m)
 			}
+		}
+		s.settle()
+	}
+}
+
+// findOfMany has as many devices as a site may have, each with the ids that are
+// to be found at any time.
+func findOfMany(t *testing.T, s Subject, site *Site) {
+	const users = 300
+	var sent []gateway.Message
+	for i := range windowIDs * users {
+		user := gateway.AccountName(fmt.Sprint("device-", i%users))
+		sent = append(sent, PublishAs(t, s, site, "r", user, gateway.MessageID(fmt.Sprintf("%036d", i))))
+		if i == 5000 {
+			s.settle()
+		}
+	}
+	site.Advance(time.Hour)
+	for range 2 {
+		for _, m := range sent {
+			CheckFound(t, s, "r", m)
 		}
 		s.settle()
 	}
