@@ -121,7 +121,8 @@ func openStopped(cfg *config.Config) (*boltstore.Identity, *boltstore.History, e
 		return nil, nil, err
 	}
 	history, err := boltstore.OpenHistory(boltstore.HistoryOptions{
-		Path: filepath.Join(cfg.DataDir, historyFile), Settings: cfg.RoomSettings, Now: c.Now, MaxStoreBytes: storeBytes(cfg),
+		Path: filepath.Join(cfg.DataDir, historyFile), Settings: cfg.RoomSettings, Classes: cfg.RoomClasses(),
+		Now: c.Now, MaxStoreBytes: storeBytes(cfg),
 	})
 	if err != nil {
 		return nil, nil, errors.Join(err, identity.Close())

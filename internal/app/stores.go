@@ -120,6 +120,7 @@ func (a *App) openHistory() error {
 	a.history, err = boltstore.OpenHistory(boltstore.HistoryOptions{
 		Path:     filepath.Join(a.cfg.DataDir, historyFile),
 		Settings: a.cfg.RoomSettings,
+		Classes:  a.cfg.RoomClasses(),
 		// The hub is made from the history; it is there before Run.
 		Committed:     func(r []*gateway.Record) { a.hub.Committed(r) },
 		Lost:          func(r []*gateway.Record) { a.hub.Lost(r) },

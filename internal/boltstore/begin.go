@@ -66,7 +66,7 @@ func (h *History) begin() error {
 	}
 	h.sweep()
 	h.reportBegin(resets)
-	return h.leaveRooms()
+	return nil
 }
 
 // load is the transaction of begin. It returns how many rooms had to be made
@@ -86,6 +86,9 @@ func (h *History) load() (resets int, err error) {
 		if err := h.replay(tx); err != nil {
 			return err
 		}
+		if err := h.noteClasses(tx); err != nil {
+			return err
+		}
 		if h.state.open || len(rebuilt) > 0 {
 			h.state.advance()
 		}
@@ -94,6 +97,9 @@ func (h *History) load() (resets int, err error) {
 			if err := r.disk.put(tx, r.id); err != nil {
 				return err
 			}
+		}
+		if err := h.leaveRooms(tx); err != nil {
+			return err
 		}
 		resets = len(rebuilt)
 		number, _ := tx.Bucket(bucketGarbage).Cursor().First()

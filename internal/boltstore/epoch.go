@@ -46,23 +46,45 @@ func (r *room) begin(disk roomDisk) {
 	r.head.Epoch = disk.epoch
 }
 
-// leaveRooms ends the epochs of rooms whose messages are not stored any more,
-// since the configuration says so now: what they hold from here on is not in
-// their stored history.
-func (h *History) leaveRooms() error {
+// ForgetEpochs begins a new epoch of the room and remembers none of those before,
+// nor the one that it ends: messages of the room are, or were, kept elsewhere, and
+// who resumes may have missed them. That is on disk when ForgetEpochs returns. The
+// caller keeps others from appending to the room. It returns CodeUnavailable after
+// a commit failed and after Run or Close ended.
+func (h *History) ForgetEpochs(id gateway.RoomID) error {
+	r := h.roomFor(id)
+	var disk roomDisk
+	return h.operate(&operation{
+		room: r,
+		change: func(tx *bolt.Tx) (err error) {
+			disk, err = h.forgetEpochs(tx, r)
+			return err
+		},
+		apply: func() { r.begin(disk) },
+	})
+}
+
+// forgetEpochs begins a new epoch of the room in the file, as if none had been.
+func (h *History) forgetEpochs(tx *bolt.Tx, r *room) (roomDisk, error) {
+	disk := r.disk
+	if err := tx.Bucket(bucketEpochs).Delete([]byte(r.id)); err != nil {
+		return disk, err
+	}
+	disk.generation, disk.epoch = h.state.generation, newEpoch(h.state.generation)
+	return disk, disk.put(tx, r.id)
+}
+
+// leaveRooms forgets the epochs of rooms that are of class memory now, whoever has
+// made them so: what is announced in this run will not be in their stored history,
+// and the next run may take them for stored ones. Each start does it again, rather
+// than trust that the last one did.
+func (h *History) leaveRooms(tx *bolt.Tx) (err error) {
 	for _, r := range h.rooms {
 		if h.RoomSettings(r.id).Durability != gateway.DurabilityMemory {
 			continue
 		}
-		past, err := h.Past(r.id)
-		if err != nil {
+		if r.disk, err = h.forgetEpochs(tx, r); err != nil {
 			return err
-		}
-		if n := len(past); n > 0 && past[n-1].End == r.head.Seq {
-			continue // it was left before, and nothing was stored since
-		}
-		if err := h.NewEpoch(r.id); err != nil {
-			return h.refuseBegin(err)
 		}
 	}
 	return nil

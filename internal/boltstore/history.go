@@ -22,6 +22,9 @@ type HistoryOptions struct {
 	// every Append and Page, so that it has to be quick, and must not call
 	// the store.
 	Settings func(gateway.RoomID) gateway.RoomSettings
+	// Classes is any text that is another when what Settings tells of the
+	// class of a room that was never used may be another.
+	Classes string
 	// Committed is told which records are on disk, room by room and over
 	// all in the order of Append. It is called from one goroutine of its
 	// own; the slice is only valid during the call, and afterwards the

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -47,7 +48,11 @@ func checkHistoryV1(t *testing.T, h *History) {
 		if room.id == "late" { // version 1 did not keep what was before a room's first message
 			want = want[1:]
 		}
-		if got, err := h.Past(room.id); err != nil || !cmp.Equal(got, want) {
+		got, err := h.Past(room.id)
+		if room.id == "unused" { // nor of what class such a room has been meanwhile
+			want, got = nil, slices.DeleteFunc(got, func(p gateway.PastEpoch) bool { return p.Epoch != first && p.Epoch != second })
+		}
+		if err != nil || len(got) != len(want) || len(want) > 0 && !cmp.Equal(got, want) {
 			t.Errorf("Past(%s) = %+v, %v; want %+v", room.id, got, err, want)
 		}
 		for _, m := range all {

@@ -108,7 +108,7 @@ func (w *randomWorld) step() {
 	id := rapid.SampledFrom(randomRooms).Draw(w.t, "room")
 	r := w.rooms[id]
 	switch rapid.SampledFrom([]string{"publish", "publish", "publish", "burst", "flush", "flush", "settle", "advance",
-		"crash", "restart", "delete", "epoch"}).Draw(w.t, "step") {
+		"crash", "restart", "delete", "epoch", "forget"}).Draw(w.t, "step") {
 	case "publish":
 		w.publish(id, fmt.Sprint(rapid.IntRange(0, 20).Draw(w.t, "id")))
 	case "burst":
@@ -144,6 +144,13 @@ func (w *randomWorld) step() {
 		w.durable()
 		head, _ := w.h.Head(id)
 		r.end(w.fresh(head.Epoch))
+	case "forget":
+		if err := w.h.ForgetEpochs(id); err != nil {
+			w.t.Fatal(err)
+		}
+		w.durable()
+		head, _ := w.h.Head(id)
+		r.epoch, r.past = w.fresh(head.Epoch), nil
 	}
 }
 

@@ -31,42 +31,6 @@ func TestSettingsHoldAtTheStart(t *testing.T) {
 	}
 }
 
-// A room that the configuration has made one of class memory begins a new epoch,
-// once.
-func TestLeavingTheStoreEndsTheEpoch(t *testing.T) {
-	site := storetest.NewSite()
-	h := openTest(t, site, "", nil)
-	publishIDs(t, h, site, "r", "ann", 5)
-	h.settle(t)
-	if err := h.Close(); err != nil {
-		t.Fatal(err)
-	}
-	site.Change(func(s *gateway.RoomSettings) { s.Durability = gateway.DurabilityMemory })
-	path := h.copyFile(t)
-	var epochs []gateway.Epoch
-	for range 3 {
-		h = openTest(t, site, path, nil)
-		head, err := h.Head("r")
-		if err != nil {
-			t.Fatal(err)
-		}
-		epochs = append(epochs, head.Epoch)
-		past, err := h.Past("r")
-		if err != nil || len(past) == 0 || past[len(past)-1].End != 5 {
-			t.Errorf("remembered %+v, %v", past, err)
-		}
-		if len(past) > 2 { // one for the unclean stop of the copy, one for the class
-			t.Errorf("starts add up: %+v", past)
-		}
-		if err := h.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if epochs[1] != epochs[0] || epochs[2] != epochs[0] {
-		t.Errorf("a start without a change begins an epoch: %v", epochs)
-	}
-}
-
 func TestSettingsAreStored(t *testing.T) {
 	site := storetest.NewSite()
 	h := openTest(t, site, "", nil)

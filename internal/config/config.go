@@ -9,8 +9,10 @@
 package config
 
 import (
+	"fmt"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"time"
 
 	"edgegw/internal/gateway"
@@ -127,6 +129,16 @@ func (c *Config) RoomSettings(room gateway.RoomID) gateway.RoomSettings {
 		}
 	}
 	return DefaultRoomSettings()
+}
+
+// RoomClasses tells which rooms are of which class, the same for as long as no
+// room's class changes.
+func (c *Config) RoomClasses() string {
+	var b strings.Builder
+	for i := range c.Rooms {
+		fmt.Fprintf(&b, "%s %s\n", c.Rooms[i].Match, c.Rooms[i].Settings.Durability)
+	}
+	return b.String()
 }
 
 // DefaultRoomSettings are those of a room that no rule matches.

@@ -11,8 +11,9 @@ const maxEpochs = 16
 
 func newEpoch() gateway.Epoch { return gateway.Epoch("m." + rand.Text()[:12]) }
 
-// Past lists the epochs of the room that NewEpoch ended, oldest first, 16 at
-// most. What was before this process is not remembered. The error is always nil.
+// Past lists the epochs of the room that NewEpoch ended, and those that Begin
+// was given, oldest first, 16 at most. What this process did not see is not
+// remembered. The error is always nil.
 func (s *Store) Past(id gateway.RoomID) ([]gateway.PastEpoch, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -40,6 +41,25 @@ func (s *Store) NewEpoch(id gateway.RoomID) error {
 func (s *Store) Delete(id gateway.RoomID) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.anewLocked(id)
+	return nil
+}
+
+// Begin is Delete for a room that goes on behind a newest message that is kept
+// elsewhere: the next one has the seq behind it, and the epochs that ended at
+// that message or before are remembered. The error is always nil.
+func (s *Store) Begin(id gateway.RoomID, head gateway.RoomHead, past []gateway.PastEpoch) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.anewLocked(id)
+	r.head.Seq, r.head.TS, r.head.Oldest = head.Seq, head.TS, head.Seq+1
+	r.past = append(r.past, past[max(0, len(past)-maxEpochs):]...)
+	return nil
+}
+
+// anewLocked puts an empty room, in an epoch of its own, in the place of the one
+// that is there.
+func (s *Store) anewLocked(id gateway.RoomID) *room {
 	r := s.roomLocked(id)
 	for r.gone < len(r.messages) {
 		s.dropLocked(r)
@@ -47,6 +67,7 @@ func (s *Store) Delete(id gateway.RoomID) error {
 	for _, p := range r.publishers {
 		s.forgetLocked(p)
 	}
-	s.rooms[id] = &room{id: id, head: gateway.RoomHead{Epoch: newEpoch(), Oldest: 1}, place: -1}
-	return nil
+	r = &room{id: id, head: gateway.RoomHead{Epoch: newEpoch(), Oldest: 1}, place: -1}
+	s.rooms[id] = r
+	return r
 }

@@ -2,6 +2,7 @@ package memstore_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -187,6 +188,56 @@ func TestDeleteGivesBack(t *testing.T) {
 	}
 	if rooms, _ := s.Rooms(); len(rooms) != 1 {
 		t.Errorf("Rooms = %v", rooms)
+	}
+}
+
+// TestBegin has a room go on behind messages that are kept elsewhere, whatever it
+// held before.
+func TestBegin(t *testing.T) {
+	site := storetest.NewSite()
+	s := open(t, site, 0)
+	old := storetest.Publish(t, s, site, "r", "old")
+	before, _ := s.Head("r")
+	at := gateway.RoomHead{Epoch: "e1", Seq: 5, Oldest: 3, TS: old.TS + 1000}
+	past := []gateway.PastEpoch{{Epoch: "e0", End: 3}, {Epoch: "e1", End: 5}}
+	if err := s.Begin("r", at, past); err != nil {
+		t.Fatal(err)
+	}
+	head, _ := s.Head("r")
+	if head.Epoch == before.Epoch || head.Epoch == at.Epoch || head != (gateway.RoomHead{Epoch: head.Epoch, Seq: 5, Oldest: 6, TS: at.TS}) {
+		t.Errorf("begun at %+v", head)
+	}
+	if got, _ := s.Past("r"); !slices.Equal(got, past) {
+		t.Errorf("remembered %+v", got)
+	}
+	if rooms, _ := s.Rooms(); len(rooms) > 0 || len(storetest.All(t, s, "r")) > 0 {
+		t.Errorf("it begins with messages: %v", rooms)
+	}
+	storetest.CheckNotFound(t, s, "r", old.User, old.ID)
+	m := storetest.Publish(t, s, site, "r", "new")
+	if m.Seq != 6 || m.TS != at.TS {
+		t.Errorf("the next message is %+v", m)
+	}
+	storetest.CheckFound(t, s, "r", m)
+	for _, after := range []gateway.Seq{0, 3, 5} {
+		page, err := s.Page("r", gateway.HistoryQuery{After: after, Limit: 10, OldestFirst: true})
+		if err != nil || len(page.Messages) != 1 || page.Messages[0].Seq != 6 || page.Older {
+			t.Errorf("after %d: %+v, %v", after, page, err)
+		}
+	}
+	site.Change(func(s *gateway.RoomSettings) { s.MaxMessages = 2 })
+	for range 3 {
+		storetest.Publish(t, s, site, "r", "more")
+	}
+	if head, _ := s.Head("r"); head.Seq != 9 || head.Oldest != 8 {
+		t.Errorf("then it is at %+v", head)
+	}
+	many := make([]gateway.PastEpoch, 20)
+	if err := s.Begin("unused", gateway.RoomHead{Oldest: 1}, many); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := s.Past("unused"); len(got) != 16 {
+		t.Errorf("%d epochs are remembered", len(got))
 	}
 }
 
