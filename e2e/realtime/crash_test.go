@@ -54,8 +54,10 @@ type world struct {
 	r     *rand.Rand // the driver's own
 	names []string
 	rooms map[string]*ledger
-	run   int
-	reads map[string]string // tokens by account
+	// owners has whose each epoch is that was ever shown.
+	owners map[string]string
+	run    int
+	reads  map[string]string // tokens by account
 
 	followers []*follower
 	speakers, callers,
@@ -97,7 +99,7 @@ func (w *world) hear(room string, contents []string) {
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
-	w := &world{t: t, r: rand.New(rand.NewPCG(seed, 4)), rooms: make(map[string]*ledger), heard: make(map[string][][]string)}
+	w := &world{t: t, r: rand.New(rand.NewPCG(seed, 4)), rooms: make(map[string]*ledger), owners: make(map[string]string), heard: make(map[string][][]string)}
 	w.s = open(t, crashRooms, "log_level=info", "max_store_bytes=8589934592")
 	for _, l := range []*ledger{
 		newLedger("mem.a", "memory", 2000), newLedger("mem.small", "memory", 40),
@@ -196,6 +198,11 @@ func (w *world) lookAt(l *ledger, begun *bool) error {
 	if err := w.get("/rooms/"+l.name, &room); err != nil {
 		return err
 	}
+	// What one room has given says nothing in another one.
+	if owner, known := w.owners[room.Epoch]; known && owner != l.name {
+		return fmt.Errorf("room %s is in epoch %s, which is one of room %s", l.name, room.Epoch, owner)
+	}
+	w.owners[room.Epoch] = l.name
 	before := l.head
 	if begun != nil {
 		if err := l.begin(room.Epoch, room.Seq, *begun); err != nil {

@@ -3,6 +3,7 @@ package realtime_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"sync"
 
 	"edgegw/e2e/process"
@@ -113,7 +114,7 @@ func (w *world) randomAsk(l *ledger) ask {
 	switch w.r.IntN(3) {
 	case 0: // one of another room, or of nobody
 		other := w.rooms[w.names[w.r.IntN(len(w.names))]]
-		epochs = []string{other.epoch, "1.AAAAAAAAAAAA", l.epoch + "x", l.epoch[:len(l.epoch)-1]}
+		epochs = []string{other.epoch, "1.AAAAAAAAAAAA", l.epoch + "x", l.epoch[:len(l.epoch)-1], l.epoch[:strings.LastIndexByte(l.epoch, '.')]}
 		if n := len(other.ended); n > 0 {
 			epochs = append(epochs, other.ended[w.r.IntN(n)].epoch)
 		}

@@ -61,6 +61,30 @@ func resumed(t *testing.T, g *gatewaytest.Gateway, room, epoch string, after int
 	return subscribed, s
 }
 
+// wantResumed comes back as a client that has everything up to after, and is
+// brought the seqs above it.
+func wantResumed(t *testing.T, g *gatewaytest.Gateway, room, epoch string, after int, seqs ...int64) *gatewaytest.Socket {
+	t.Helper()
+	answer, s := resumed(t, g, room, epoch, after)
+	if answer["recovered"] != true || answer["replay"] != float64(len(seqs)) {
+		t.Errorf("epoch %s, after %d: %v", epoch, after, answer)
+		return s
+	}
+	for _, seq := range seqs {
+		if m := nextOf(t, s, "message"); m.Seq != seq {
+			t.Errorf("epoch %s, after %d: %d has to come, and comes %+v", epoch, after, seq, m)
+		}
+	}
+	return s
+}
+
+func wantNotResumed(t *testing.T, g *gatewaytest.Gateway, room, epoch string, after int) {
+	t.Helper()
+	if answer, _ := resumed(t, g, room, epoch, after); answer["recovered"] != false || answer["replay"] != nil {
+		t.Errorf("epoch %s, after %d: %v", epoch, after, answer)
+	}
+}
+
 func TestRoomToMemoryAndBack(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
@@ -76,47 +100,78 @@ func TestRoomToMemoryAndBack(t *testing.T) {
 	await(t, "the raw subscriber", func() bool { return g.Do("GET", "/rooms/a", admin, nil).JSON()["subscribers"] == 3.0 })
 
 	info := put(t, g, "a", `{"durability":"memory"}`)
-	if info["epoch"] == first["epoch"] || info["durability"] != "memory" || info["seq"] != 0.0 {
+	if info["epoch"] == first["epoch"] || info["durability"] != "memory" || info["seq"] != 5.0 {
 		t.Errorf("in memory: %v", info)
 	}
 	for what, s := range map[string]*gatewaytest.Socket{"subscriber": inRoom, "raw subscriber": raw, "subscriber among others": alsoIn} {
 		wantRestart(t, what, s)
 	}
-	e1 := first["epoch"].(string)
-	second, s := resumed(t, g, "a", e1, 5)
-	if second["recovered"] != false || second["epoch"] != info["epoch"] || second["from"] != 1.0 {
-		t.Errorf("with the epoch of before: %v", second)
-	}
-	if ack := publishAs(t, s, "a", "m", `"in memory"`); ack.Seq != 1 || ack.Durability != "memory" {
+	e1, e2 := first["epoch"].(string), info["epoch"].(string)
+	second := wantResumed(t, g, "a", e1, 5)
+	if ack := publishAs(t, second, "a", "m", `"in memory"`); ack.Seq != 6 || ack.Durability != "memory" {
 		t.Errorf("in memory the ack is %+v", ack)
 	}
+	wantResumed(t, g, "a", e1, 5, 6)
+	wantResumed(t, g, "a", e2, 5, 6)
+	wantNotResumed(t, g, "a", e1, 3) // 4 and 5 are on disk
+	wantNotResumed(t, g, "a", e1, 6) // which was never there
 
 	back := put(t, g, "a", `{"durability":"queued"}`)
-	e2, e3 := second["epoch"].(string), back["epoch"]
+	e3 := back["epoch"].(string)
 	if e3 == e1 || e3 == e2 || back["seq"] != 5.0 {
 		t.Errorf("back on disk: %v", back)
 	}
-	wantRestart(t, "subscriber in memory", s)
-	// The end of the stored epoch is remembered: its clients miss nothing.
-	third, s := resumed(t, g, "a", e1, 3)
-	if third["recovered"] != true || third["replay"] != 2.0 || third["epoch"] != e3 || third["seq"] != 5.0 {
-		t.Errorf("with the first epoch: %v", third)
-	}
-	for _, seq := range []int64{4, 5} {
-		if m := nextOf(t, s, "message"); m.Seq != seq || string(m.Data) != fmt.Sprint(seq) {
-			t.Errorf("then came %+v", m)
+	wantRestart(t, "subscriber in memory", second)
+	// Whoever was there before has missed the message that was in memory.
+	for _, epoch := range []string{e1, e2, "nonsense"} {
+		for _, after := range []int{0, 3, 5, 6} {
+			wantNotResumed(t, g, "a", epoch, after)
 		}
 	}
-	if ack := publishAs(t, s, "a", "d", `6`); ack.Seq != 6 || ack.Durability != "queued" {
+	third := wantResumed(t, g, "a", e3, 3, 4, 5)
+	if ack := publishAs(t, third, "a", "d", `6`); ack.Seq != 6 || ack.Durability != "queued" {
 		t.Errorf("back on disk the ack is %+v", ack)
-	}
-	for epoch, after := range map[string]int{e1: 6, e2: 1, "nonsense": 1} {
-		if answer, _ := resumed(t, g, "a", epoch, after); answer["recovered"] != false || answer["replay"] != nil {
-			t.Errorf("epoch %s, after %d: %v", epoch, after, answer)
-		}
 	}
 	bystander.Send(`{"type":"ping"}`)
 	bystander.Expect("pong")
+}
+
+// The same by the configuration: what was published while it said memory is
+// gone, and nobody knows any more that there was something.
+func TestConfiguredToMemoryAndBack(t *testing.T) {
+	t.Parallel()
+	queued, memory := writeConfig(t, ""), writeConfig(t, "[[rooms]]\nmatch = \"*\"\ndurability = \"memory\"\n")
+	g := gatewaytest.Start(t, "config="+queued)
+	fill(t, g, "used", 5)
+	rooms := []string{"used", "unused"}
+	epochs := make(map[string]string)
+	for _, room := range rooms {
+		_, subscribed := g.Dial(g.Token("admin"), "?room="+room).Joined()
+		epochs[room] = subscribed["epoch"].(string)
+	}
+	restart := func(config string) {
+		t.Helper()
+		if err := g.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		g = gatewaytest.StartIn(t, g.Dir, "config="+config)
+	}
+	restart(queued)
+	wantResumed(t, g, "used", epochs["used"], 3, 4, 5)
+	wantResumed(t, g, "unused", epochs["unused"], 0)
+	restart(memory)
+	for _, room := range rooms {
+		wantNotResumed(t, g, room, epochs[room], 0)
+		fill(t, g, room, 3)
+	}
+	restart(memory)
+	restart(queued)
+	wantNotResumed(t, g, "used", epochs["used"], 5)
+	wantNotResumed(t, g, "used", epochs["used"], 3)
+	wantNotResumed(t, g, "unused", epochs["unused"], 0)
+	if page := history(t, g, g.Token("admin"), "used", ""); len(page.Messages) != 5 {
+		t.Errorf("stored are %+v", page.Messages)
+	}
 }
 
 func TestDeleteRoom(t *testing.T) {

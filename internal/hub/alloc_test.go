@@ -112,9 +112,11 @@ func BenchmarkFanOut1000(b *testing.B) {
 
 func (h *plain) Flush() {}
 
-func (h *plain) Past(gateway.RoomID) ([]gateway.PastEpoch, error) { return nil, nil }
-func (h *plain) Delete(gateway.RoomID) error                      { return nil }
-func (h *plain) NewEpoch(gateway.RoomID) error                    { return nil }
+func (h *plain) Past(gateway.RoomID) ([]gateway.PastEpoch, error)                  { return nil, nil }
+func (h *plain) Delete(gateway.RoomID) error                                       { return nil }
+func (h *plain) NewEpoch(gateway.RoomID) error                                     { return nil }
+func (h *plain) ForgetEpochs(gateway.RoomID) error                                 { return nil }
+func (h *plain) Begin(gateway.RoomID, gateway.RoomHead, []gateway.PastEpoch) error { return nil }
 func (h *plain) Find(gateway.RoomID, gateway.AccountName, gateway.MessageID) (gateway.Found, error) {
 	return gateway.Found{}, nil
 }

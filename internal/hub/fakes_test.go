@@ -189,6 +189,7 @@ type history struct {
 	mu      sync.Mutex
 	rooms   map[gateway.RoomID][]*gateway.Record // from seq 1, purged ones too
 	lives   map[gateway.RoomID]*life
+	letter  string // that its epochs after the first begin with
 	epochs  int    // how many there were
 	paged   func() // Page calls it, if there is one
 	waiting []*gateway.Record
@@ -199,8 +200,11 @@ type history struct {
 	wake    chan struct{} // not nil while a committer runs
 }
 
-func newHistory() *history {
-	return &history{rooms: make(map[gateway.RoomID][]*gateway.Record), lives: make(map[gateway.RoomID]*life), epochs: 1}
+func newHistory(letter string) *history {
+	return &history{
+		rooms: make(map[gateway.RoomID][]*gateway.Record), lives: make(map[gateway.RoomID]*life),
+		letter: letter, epochs: 1,
+	}
 }
 
 func (h *history) headLocked(room gateway.RoomID) gateway.RoomHead {

@@ -47,7 +47,7 @@ func (h *history) Page(room gateway.RoomID, q gateway.HistoryQuery) (gateway.His
 	defer h.mu.Unlock()
 	at := h.lifeLocked(room)
 	page := gateway.HistoryPage{Head: h.headLocked(room)}
-	if strings.HasPrefix(string(room), "fs") {
+	if strings.HasPrefix(string(room), "fs") && h.committed != nil {
 		page.Head.Seq = min(page.Head.Seq, at.committed)
 	}
 	first, last := max(q.After, at.purged)+1, page.Head.Seq
@@ -99,9 +99,35 @@ func (h *history) Delete(room gateway.RoomID) error {
 	if h.broken != nil {
 		return h.broken
 	}
-	h.epochs++
-	h.rooms[room], h.lives[room] = nil, &life{epoch: gateway.Epoch(fmt.Sprint("e", h.epochs))}
+	h.rooms[room], h.lives[room] = nil, &life{epoch: h.nextEpochLocked()}
 	return nil
+}
+
+// Begin has records of what is kept elsewhere, purged as they are.
+func (h *history) Begin(room gateway.RoomID, head gateway.RoomHead, past []gateway.PastEpoch) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var elsewhere []*gateway.Record
+	for seq := range head.Seq {
+		elsewhere = append(elsewhere, &gateway.Record{Room: room, Message: gateway.Message{Seq: seq + 1, TS: head.TS}})
+	}
+	h.rooms[room], h.lives[room] = elsewhere, &life{epoch: h.nextEpochLocked(), past: past, purged: head.Seq}
+	return h.broken
+}
+
+func (h *history) ForgetEpochs(room gateway.RoomID) error {
+	if err := h.NewEpoch(room); err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.lifeLocked(room).past = nil
+	return nil
+}
+
+func (h *history) nextEpochLocked() gateway.Epoch {
+	h.epochs++
+	return gateway.Epoch(fmt.Sprint(h.letter, h.epochs))
 }
 
 func (h *history) NewEpoch(room gateway.RoomID) error {
@@ -122,9 +148,8 @@ func (h *history) commitOwn() {
 
 func (h *history) newEpochLocked(room gateway.RoomID) {
 	at := h.lifeLocked(room)
-	h.epochs++
 	at.past = append(at.past, gateway.PastEpoch{Epoch: at.epoch, End: h.headLocked(room).Seq})
-	at.epoch = gateway.Epoch(fmt.Sprint("e", h.epochs))
+	at.epoch = h.nextEpochLocked()
 }
 
 // crash forgets what is not committed, as a power cut does.

@@ -56,6 +56,25 @@ type History interface {
 	NewEpoch(room gateway.RoomID) error
 }
 
+// StoredHistory is a History on disk.
+type StoredHistory interface {
+	History
+	// ForgetEpochs begins a new epoch of the room behind what was appended
+	// before, and remembers none of those that have ended: messages of the
+	// room are, or were, kept elsewhere, and their clients may miss some of
+	// them. Durable when it returns.
+	ForgetEpochs(room gateway.RoomID) error
+}
+
+// VolatileHistory is a History in memory.
+type VolatileHistory interface {
+	History
+	// Begin forgets the room, and begins it anew behind a newest message that
+	// is kept elsewhere, in an epoch that never was. It remembers the epochs
+	// that ended at that message or before.
+	Begin(room gateway.RoomID, head gateway.RoomHead, past []gateway.PastEpoch) error
+}
+
 // Clock is the gateway's logical time.
 type Clock interface{ Now() time.Time }
 
@@ -64,7 +83,8 @@ type Clock interface{ Now() time.Time }
 type Options struct {
 	// Stored keeps the rooms of class queued and fsynced; it reports its
 	// commits to Hub.Committed. Volatile keeps those of class memory.
-	Stored, Volatile History
+	Stored   StoredHistory
+	Volatile VolatileHistory
 	// Settings tells how a room is set up.
 	Settings func(gateway.RoomID) gateway.RoomSettings
 	// SaveSettings keeps how a room is set up from now on, nil for as if

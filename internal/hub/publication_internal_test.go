@@ -74,9 +74,11 @@ func TestRecordsHoldNobody(t *testing.T) {
 
 func (k *keeping) Flush() {}
 
-func (k *keeping) Past(gateway.RoomID) ([]gateway.PastEpoch, error) { return nil, nil }
-func (k *keeping) Delete(gateway.RoomID) error                      { return nil }
-func (k *keeping) NewEpoch(gateway.RoomID) error                    { return nil }
+func (k *keeping) Past(gateway.RoomID) ([]gateway.PastEpoch, error)                  { return nil, nil }
+func (k *keeping) Delete(gateway.RoomID) error                                       { return nil }
+func (k *keeping) NewEpoch(gateway.RoomID) error                                     { return nil }
+func (k *keeping) ForgetEpochs(gateway.RoomID) error                                 { return nil }
+func (k *keeping) Begin(gateway.RoomID, gateway.RoomHead, []gateway.PastEpoch) error { return nil }
 func (k *keeping) Find(gateway.RoomID, gateway.AccountName, gateway.MessageID) (gateway.Found, error) {
 	return gateway.Found{}, nil
 }

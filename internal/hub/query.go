@@ -33,7 +33,7 @@ func (h *Hub) describe(id gateway.RoomID) (RoomInfo, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return RoomInfo{
-		Room: id, Epoch: r.head.Epoch, Seq: r.announced,
+		Room: id, Epoch: r.epoch, Seq: r.announced,
 		Subscribers: len(r.subs), Settings: *r.settings.Load(),
 	}, nil
 }
@@ -78,7 +78,9 @@ func (h *Hub) Page(p gateway.Principal, id gateway.RoomID, q gateway.HistoryQuer
 	if err := mayRead(&p, id); err != nil {
 		return gateway.HistoryPage{}, err
 	}
-	return h.history(h.opts.Settings(id)).Page(id, q)
+	page, err := h.history(h.opts.Settings(id)).Page(id, q)
+	page.Head.Epoch = shownEpoch(id, page.Head.Epoch)
+	return page, err
 }
 
 // Live returns how many connections and rooms there are.

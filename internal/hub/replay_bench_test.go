@@ -65,7 +65,7 @@ func resume10000(tb testing.TB) func() {
 	return func() {
 		session, err := h.Admit(hub.Connect{
 			Principal: member("ann", "*:rw"), Room: "mem", Format: wire.FormatJSON,
-			Resume: wire.Resume{HasAfter: true, Epoch: "e1"},
+			Resume: wire.Resume{HasAfter: true, Epoch: hub.ShownEpoch("mem", "e1")},
 		})
 		if err != nil {
 			tb.Fatal(err)

@@ -38,7 +38,7 @@ func (r *room) enter(sub *subscription, resume wire.Resume) (resumption, error) 
 
 // resumeLocked decides what follows for someone who comes with resume.
 func (r *room) resumeLocked(resume wire.Resume) (f resumption, err error) {
-	f.answer = wire.Subscribed{Room: r.id, Epoch: r.head.Epoch, Seq: r.announced}
+	f.answer = wire.Subscribed{Room: r.id, Epoch: r.epoch, Seq: r.announced}
 	f.from = r.announced
 	if !resume.HasAfter && !resume.Latest {
 		return f, nil
@@ -95,9 +95,13 @@ func (r *room) oldestLocked() (gateway.Seq, error) {
 
 // endLocked returns the last seq that someone may have who was in the epoch: the
 // newest of the current one, or the last that a remembered one durably holds.
-func (r *room) endLocked(epoch gateway.Epoch) (end gateway.Seq, known bool, err error) {
-	if epoch == "" || epoch == r.head.Epoch {
+func (r *room) endLocked(shown gateway.Epoch) (end gateway.Seq, known bool, err error) {
+	if shown == "" || shown == r.epoch {
 		return r.announced, true, nil
+	}
+	epoch, ok := keptEpoch(r.id, shown)
+	if !ok {
+		return 0, false, nil
 	}
 	if !r.pastKnown {
 		// It does not change any more: with a new epoch the room begins anew.

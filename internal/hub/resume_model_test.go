@@ -13,49 +13,6 @@ import (
 	"edgegw/internal/wire"
 )
 
-// line is what the model knows of a room: what was published, in plain.
-type line struct {
-	room     gateway.RoomID
-	epoch    gateway.Epoch
-	ended    map[gateway.Epoch]uint64
-	data     []string // data[i] has seq i+1
-	durable  uint64
-	purged   uint64
-	fsynced  bool
-	volatile bool
-}
-
-func (l *line) head() uint64 {
-	if l.fsynced {
-		return l.durable
-	}
-	return uint64(len(l.data))
-}
-
-// verdict is the rule, in its plainest words.
-func (l *line) verdict(r wire.Resume) (recovered bool, follow uint64) {
-	head, after := l.head(), uint64(r.After)
-	kept := head - min(head, l.purged)
-	if r.Epoch != "" {
-		end, known := l.ended[r.Epoch]
-		if r.Epoch == l.epoch {
-			end, known = head, true
-		}
-		if known && after <= end && after >= min(l.purged, head) {
-			return true, head - after
-		}
-	} else if r.HasAfter {
-		if after >= head {
-			return false, 0
-		}
-		return false, min(kept, head-after)
-	}
-	if r.Latest && kept > 0 {
-		return false, 1
-	}
-	return false, 0
-}
-
 // resumer is a client of the model: one connection at a time, and what it has of
 // its room between them.
 type resumer struct {
@@ -76,14 +33,19 @@ type resumeModel struct {
 	w       *world
 	lines   map[gateway.RoomID]*line
 	clients []*resumer
-	n       int
-	seen    map[string]int // how often something has happened
+	// owners has whose each epoch is that was ever shown, which are in shown.
+	owners map[gateway.Epoch]gateway.RoomID
+	shown  []gateway.Epoch
+	n      int
+	seen   map[string]int // how often something has happened
 }
 
-func newResumeModel(w *world, seen map[string]int) *resumeModel {
-	m := &resumeModel{w: w, lines: make(map[gateway.RoomID]*line), seen: seen}
-	for _, room := range []gateway.RoomID{"mem", "lobby", "fs", "lobby.latest"} {
-		m.renew(room)
+func modelRooms() []gateway.RoomID { return []gateway.RoomID{"mem", "lobby", "fs", "lobby.latest"} }
+
+func newResumeModel(t *rapid.T, w *world, seen map[string]int) *resumeModel {
+	m := &resumeModel{w: w, lines: make(map[gateway.RoomID]*line), owners: make(map[gateway.Epoch]gateway.RoomID), seen: seen}
+	for _, room := range modelRooms() {
+		m.renew(t, room, disk{})
 	}
 	for i := range 3 {
 		m.clients = append(m.clients, &resumer{name: gateway.AccountName(fmt.Sprint("c", i)), seen: seen})
@@ -91,13 +53,12 @@ func newResumeModel(w *world, seen map[string]int) *resumeModel {
 	return m
 }
 
-func (m *resumeModel) renew(room gateway.RoomID) *line {
-	l := &line{room: room, ended: make(map[gateway.Epoch]uint64),
-		fsynced: room == "fs", volatile: room == "mem"}
-	head, _ := m.history(l).Head(room)
-	l.epoch = head.Epoch
-	m.lines[room] = l
-	return l
+func (m *resumeModel) disconnectFrom(t *rapid.T, l *line) {
+	for _, c := range m.clients {
+		if c.line == l {
+			c.disconnect(t)
+		}
+	}
 }
 
 func (m *resumeModel) history(l *line) *history {
@@ -125,29 +86,6 @@ func (m *resumeModel) commit() {
 	}
 }
 
-// crash is a power cut: what was not durable is gone, and all connections.
-func (m *resumeModel) crash(t *rapid.T) {
-	for _, c := range m.clients {
-		c.disconnect(t)
-	}
-	synctest.Wait()
-	m.w.stored.crash()
-	for room, l := range m.lines {
-		if l.volatile {
-			_ = m.w.volatile.Delete(room)
-			m.renew(room)
-			continue
-		}
-		l.data = l.data[:l.durable]
-		l.purged = min(l.purged, l.durable)
-		if head, _ := m.w.stored.Head(room); head.Epoch != l.epoch {
-			l.ended[l.epoch] = l.durable
-			l.epoch = head.Epoch
-		}
-	}
-	m.w.restart()
-}
-
 // connect resumes with what the client has, or with anything else, and compares
 // the answer with the model's.
 func (m *resumeModel) connect(t *rapid.T, c *resumer, l *line) {
@@ -164,10 +102,7 @@ func (m *resumeModel) connect(t *rapid.T, c *resumer, l *line) {
 	case "all":
 		r = wire.Resume{HasAfter: true, Epoch: l.epoch}
 	case "any":
-		epochs := []gateway.Epoch{l.epoch, l.epoch, "e99"}
-		for i := range m.w.stored.epochs + 1 {
-			epochs = append(epochs, gateway.Epoch(fmt.Sprint("e", i)))
-		}
+		epochs := append([]gateway.Epoch{l.epoch, l.epoch, "e99"}, m.shown...) // of other rooms, too
 		r = wire.Resume{HasAfter: true, Epoch: rapid.SampledFrom(epochs).Draw(t, "epoch")}
 		r.After = gateway.Seq(rapid.IntRange(0, len(l.data)+3).Draw(t, "after"))
 	case "alone":
@@ -194,6 +129,9 @@ func (m *resumeModel) connect(t *rapid.T, c *resumer, l *line) {
 		c.has = make(map[uint64]string)
 	}
 	m.seen[fmt.Sprintf("own epoch %v, recovered %v", own && r.Epoch == l.epoch, own && recovered)]++
+	if own && l.moved && r.Epoch != l.epoch {
+		m.seen[fmt.Sprintf("after a move, in memory %v, recovered %v", l.volatile, recovered)]++
+	}
 	c.p, c.line, c.start, c.epoch = p, l, l.head()-follow, l.epoch
 	c.last = c.start
 	if rapid.Bool().Draw(t, "slow") {
@@ -265,15 +203,13 @@ func (c *resumer) disconnect(t *rapid.T) {
 }
 
 func (m *resumeModel) step(t *rapid.T) {
-	room := rapid.SampledFrom([]gateway.RoomID{"mem", "lobby", "lobby", "fs", "lobby.latest"}).Draw(t, "room")
-	l := m.lines[room]
+	l := m.lines[rapid.SampledFrom([]gateway.RoomID{"mem", "lobby", "lobby", "fs", "lobby.latest"}).Draw(t, "room")]
 	c := m.clients[rapid.IntRange(0, len(m.clients)-1).Draw(t, "client")]
 	if c.line != nil && rapid.IntRange(0, 3).Draw(t, "elsewhere") > 0 {
 		l = m.lines[c.line.room] // mostly it stays where it was
-		room = l.room
 	}
 	switch rapid.SampledFrom([]string{"publish", "publish", "publish", "connect", "connect", "connect", "read", "read",
-		"commit", "commit", "purge", "purge", "disconnect", "crash", "delete"}).Draw(t, "step") {
+		"commit", "commit", "purge", "purge", "disconnect", "crash", "move", "delete"}).Draw(t, "step") {
 	case "publish":
 		m.publish(l, rapid.IntRange(1, 90).Draw(t, "burst"))
 	case "connect":
@@ -290,20 +226,18 @@ func (m *resumeModel) step(t *rapid.T) {
 		c.disconnect(t)
 	case "crash":
 		m.crash(t)
+	case "move":
+		m.move(t, l)
 	case "delete":
 		if rapid.IntRange(0, 2).Draw(t, "really") > 0 {
 			return
 		}
 		m.commit()
-		for _, c := range m.clients {
-			if c.line == l {
-				c.disconnect(t)
-			}
-		}
-		if err := m.w.hub.Delete(context.Background(), room); err != nil {
+		m.disconnectFrom(t, l)
+		if err := m.w.hub.Delete(context.Background(), l.room); err != nil {
 			t.Fatal(err)
 		}
-		m.renew(room)
+		m.renew(t, l.room, disk{})
 	}
 	synctest.Wait()
 }
@@ -341,7 +275,8 @@ func TestModelResume(t *testing.T) {
 		seen := make(map[string]int)
 		missing := func() (never []string) {
 			for _, what := range []string{"own epoch true, recovered true", "own epoch false, recovered true", "own epoch false, recovered false",
-				"left in the middle"} {
+				"left in the middle", "after a move, in memory true, recovered true", "after a move, in memory true, recovered false",
+				"after a move, in memory false, recovered false"} {
 				if seen[what] == 0 {
 					never = append(never, what)
 				}
@@ -352,7 +287,7 @@ func TestModelResume(t *testing.T) {
 		for round := 0; round == 0 || round < 20 && len(missing()) > 0; round++ {
 			rapid.Check(inBubble{t}, func(rt *rapid.T) {
 				w := newWorld(t, keepSettings, queue(rapid.SampledFrom([]int{4000, 20_000, 200_000}).Draw(rt, "queue")))
-				newResumeModel(w, seen).run(rt)
+				newResumeModel(rt, w, seen).run(rt)
 			})
 		}
 		t.Log(seen)

@@ -25,7 +25,7 @@ func (p *peer) resumed(room gateway.RoomID) (answer string, seqs []uint64) {
 		switch {
 		case f.Room != string(room):
 		case f.Type == "subscribed":
-			answer = fmt.Sprintf("%s seq %d from %d", f.Epoch, f.Seq, f.From)
+			answer = fmt.Sprintf("%s seq %d from %d", kept(room, f.Epoch), f.Seq, f.From)
 			if f.Recovered != nil {
 				answer += fmt.Sprintf(" recovered %v", *f.Recovered)
 			}
@@ -63,7 +63,9 @@ func TestResume(t *testing.T) {
 		{"bad purged, remembered epoch", after(1, "e1"), "recovered false", none},
 		{"bad beyond the head", after(11, "e2"), "recovered false", none},
 		{"bad far beyond the head", after(1<<53, "e2"), "recovered false", none},
-		{"bad epoch of another room", after(8, "e77"), "recovered false", none},
+		{"bad epoch of nobody", after(8, "e77"), "recovered false", none},
+		{"bad epoch of another room", after(8, shown("lobby.other", "e2")), "recovered false", none},
+		{"bad remembered epoch of another room", after(5, shown("lobby.other", "e1")), "recovered false", none},
 		{"ok without epoch", after(8, ""), "replay 2", "[9 10]"},
 		{"ok without epoch, purged", after(0, ""), "replay 8", all},
 		{"ok without epoch, beyond the head", after(11, ""), "replay 0", none},
@@ -142,7 +144,7 @@ func (p *peer) subscribe(room gateway.RoomID, r wire.Resume) {
 		members = fmt.Sprintf(`,"after":%d`, r.After)
 	}
 	if r.Epoch != "" {
-		members += fmt.Sprintf(`,"epoch":%q`, r.Epoch)
+		members += fmt.Sprintf(`,"epoch":%q`, shown(room, r.Epoch))
 	}
 	if r.Latest {
 		members += `,"latest":true`

@@ -85,7 +85,7 @@ func TestSetPrincipalUnderASubscription(t *testing.T) {
 // The grant may go, and come back, while a command is under way: here when its
 // rate is looked at.
 func TestSetPrincipalUnderACommand(t *testing.T) {
-	const again = `{"type":"subscribed","room":"mem.b","epoch":"e1","seq":0}`
+	again := subscribedAt("mem.b", "e1", 0)
 	for _, c := range []struct {
 		name, frame string
 		back        bool

@@ -39,8 +39,11 @@ type room struct {
 	// that subscribers were sent, which lags behind it in fsynced rooms.
 	head      gateway.RoomHead
 	announced gateway.Seq
-	subs      []*subscription
-	raws      int
+	// epoch is head.Epoch as clients know it. Neither changes: with a new
+	// epoch the room begins anew.
+	epoch gateway.Epoch
+	subs  []*subscription
+	raws  int
 	// shared is true while a batch may refer to subs' array: then removing
 	// copies it. Appending never hurts, since a batch keeps its own length.
 	shared       bool
@@ -73,6 +76,7 @@ func (r *room) load() error {
 		return err
 	}
 	r.head, r.announced, r.loaded = head, head.Seq, true
+	r.epoch = shownEpoch(r.id, head.Epoch)
 	return nil
 }
 

@@ -56,15 +56,7 @@ func (h *Hub) configure(ctx context.Context, id gateway.RoomID, change func(*gat
 		return err
 	}
 	if (before.Durability == gateway.DurabilityMemory) != (after.Durability == gateway.DurabilityMemory) {
-		return h.renew(id, func() error {
-			if err := h.opts.Stored.NewEpoch(id); err != nil {
-				return err
-			}
-			if err := h.opts.Volatile.Delete(id); err != nil {
-				return err
-			}
-			return h.opts.SaveSettings(id, &after)
-		}, (*room).restart)
+		return h.renew(id, func() error { return h.move(id, &after) }, (*room).restart)
 	}
 	if err := h.opts.SaveSettings(id, &after); err != nil {
 		return err

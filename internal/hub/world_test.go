@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -83,7 +84,7 @@ type world struct {
 }
 
 func newWorld(t *testing.T, tweaks ...func(*hub.Options)) *world {
-	w := &world{t: t, clock: &clock{}, stored: newHistory(), volatile: newHistory(), figures: &figures{}}
+	w := &world{t: t, clock: &clock{}, stored: newHistory("e"), volatile: newHistory("m"), figures: &figures{}}
 	opts := hub.Options{
 		Stored: w.stored, Volatile: w.volatile, Settings: settingsOf, Clock: w.clock,
 		ClockState: func() string { return "synced" },
@@ -175,6 +176,26 @@ func grantsOf(grants ...string) gateway.Grants {
 	return all
 }
 
+// plainEpoch is how the histories of the tests call an epoch.
+var plainEpoch = regexp.MustCompile(`^[em][0-9]+$`)
+
+// shown is what clients know an epoch by that a history calls so.
+func shown(room gateway.RoomID, epoch gateway.Epoch) gateway.Epoch {
+	if plainEpoch.MatchString(string(epoch)) {
+		return hub.ShownEpoch(room, epoch)
+	}
+	return epoch
+}
+
+// kept is the reverse of shown.
+func kept(room gateway.RoomID, epoch string) string {
+	name, _, _ := strings.Cut(epoch, ".")
+	if string(shown(room, gateway.Epoch(name))) == epoch {
+		return name
+	}
+	return epoch
+}
+
 func member(name gateway.AccountName, grants ...string) gateway.Principal {
 	return gateway.Principal{Name: name, Kind: gateway.KindUser, Role: gateway.RoleMember, Grants: grantsOf(grants...)}
 }
@@ -188,6 +209,7 @@ func (w *world) admit(asks ...func(*hub.Connect)) (*peer, error) {
 	for _, ask := range asks {
 		ask(&c)
 	}
+	c.Resume.Epoch = shown(c.Room, c.Resume.Epoch)
 	s, err := w.hub.Admit(c)
 	if err != nil {
 		return nil, err
@@ -332,6 +354,11 @@ func (p *peer) expect(want ...string) {
 	if got, want := texts(p.frames()), strings.Join(append(want, ""), "\n"); got != want {
 		p.t.Errorf("frames\n%s\nwant\n%s", got, want)
 	}
+}
+
+// subscribedAt is the frame that a client gets which asks for nothing.
+func subscribedAt(room gateway.RoomID, epoch gateway.Epoch, seq gateway.Seq) string {
+	return fmt.Sprintf(`{"type":"subscribed","room":%q,"epoch":%q,"seq":%d}`, room, shown(room, epoch), seq)
 }
 
 // closed returns the reason of the close frame, which has to be the last thing

@@ -76,6 +76,11 @@ type nothing struct{}
 func (nothing) Add(int64)       {}
 func (nothing) Observe(float64) {}
 
+// stored stands where the store on disk does; no room is kept there.
+type stored struct{ *memstore.Store }
+
+func (stored) ForgetEpochs(gateway.RoomID) error { return nil }
+
 // site is an edge with a real hub behind it, at an address of its own.
 type site struct {
 	t         *testing.T
@@ -98,7 +103,7 @@ func newSite(t *testing.T, tweaks ...func(*hub.Options)) *site {
 		Principal: principal("*:rw"), Session: "s1", ExpiresAt: time.Now().Add(time.Hour),
 	}}}
 	opts := hub.Options{
-		Stored: store, Volatile: store, Settings: settings, Clock: wall{}, ClockState: func() string { return "synced" },
+		Stored: stored{store}, Volatile: store, Settings: settings, Clock: wall{}, ClockState: func() string { return "synced" },
 		Logger: slog.New(slog.DiscardHandler),
 		Metrics: hub.Metrics{
 			Received: nothing{}, Delivered: nothing{}, Dropped: func(hub.DropReason, int) {}, Closed: func(uint16) {},
