@@ -23,14 +23,29 @@ func clockShowCommand() *cobra.Command {
 }
 
 func clockSetCommand() *cobra.Command {
-	return onClock("set TIME", "Say what time it is, as 2027-01-31T12:00:00Z, on a site without a time server; the gateway then trusts its time", cobra.ExactArgs(1),
+	var force bool
+	cmd := onClock("set TIME", "Say what time it is, as 2027-01-31T12:00:00Z, on a site without a time server; the gateway then trusts its time", cobra.ExactArgs(1),
 		func(cmd *cobra.Command, a adminsock.Admin, args []string) (adminsock.Clock, error) {
 			at, err := time.Parse(time.RFC3339, args[0])
 			if err != nil {
 				return adminsock.Clock{}, fmt.Errorf("%q is no time; give it as 2027-01-31T12:00:00Z or 2027-01-31T13:00:00+01:00", args[0])
 			}
-			return a.SetClock(cmd.Context(), at)
+			c, err := a.SetClock(cmd.Context(), adminsock.NewTime{At: at, Force: force})
+			if err == nil {
+				fmt.Fprintln(cmd.ErrOrStderr(), whatHolds(c))
+			}
+			return c, err
 		})
+	cmd.Flags().BoolVar(&force, "force", false, "also more than a year ahead")
+	return cmd
+}
+
+// whatHolds says what a time that was set is worth, and how long.
+func whatHolds(c adminsock.Clock) string {
+	if c.Running {
+		return "set: the gateway trusts this time until it is restarted, and lets nothing get older by it for a day"
+	}
+	return "set: the next start of the gateway begins at this time, at least; it is trusted when a time server confirms it, or when this command is run on the running gateway"
 }
 
 func clockResetCommand() *cobra.Command {
@@ -77,7 +92,7 @@ func printClock(cmd *cobra.Command, asJSON bool, c adminsock.Clock) error {
 		name string
 		ms   int64
 		more string
-	}{{"gateway", c.Now, c.State + ": " + said}, {"system", c.Wall, ""}, {"next start", c.Floor, "at least"}} {
+	}{{"gateway", c.Now, c.State + ": " + said}, {"system", c.Wall, ""}, {"next start", c.Floor, "at least"}, {"ages by", c.Age, "what max_age is measured by"}} {
 		when := "never"
 		if line.ms > 0 {
 			when = time.UnixMilli(line.ms).UTC().Format(time.RFC3339)

@@ -239,6 +239,7 @@ func TestOnceByAge(t *testing.T) {
 		t.Errorf("within five minutes: %v, want %v", got, first[0])
 	}
 	clock.Step(6 * time.Minute)
+	g.AwaitStep()
 	if err := g.Stop(); err != nil {
 		t.Fatal(err)
 	}

@@ -66,8 +66,8 @@ func (s *Service) purge() error {
 				err = tx.DeleteReset(hash)
 			}
 		}
-		if err == nil && s.opts.TimeTrusted() {
-			err = tx.PurgeEvents(now - gateway.Timestamp(auditAge.Milliseconds()))
+		if age, trusted := s.opts.AgeTime(); err == nil && trusted {
+			err = tx.PurgeEvents(gateway.Timestamp(age.Add(-auditAge).UnixMilli()))
 		}
 		return err
 	})

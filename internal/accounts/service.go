@@ -72,8 +72,9 @@ type Options struct {
 	// Boot names the run of the machine and the time since its start, which
 	// no clock falsifies; nil is unknown.
 	Boot func() (id uint64, since time.Duration)
-	// TimeTrusted says whether Now may be used to purge by age; nil is no.
-	TimeTrusted func() bool
+	// AgeTime is the time that ages are measured by, and whether events may be
+	// purged by it; nil is no.
+	AgeTime func() (now time.Time, trusted bool)
 	// Live hears what has to reach live sockets; nil when there are none.
 	Live Live
 	// Keys is where RotateKey works; nil when it cannot.
@@ -93,8 +94,8 @@ func (o *Options) check() error {
 	if o.Boot == nil {
 		o.Boot = func() (uint64, time.Duration) { return 0, 0 }
 	}
-	if o.TimeTrusted == nil {
-		o.TimeTrusted = func() bool { return false }
+	if o.AgeTime == nil {
+		o.AgeTime = func() (time.Time, bool) { return time.Time{}, false }
 	}
 	if o.Live == nil {
 		o.Live = nobody{}

@@ -10,7 +10,6 @@ import (
 	"context"
 	"io"
 	"path/filepath"
-	"time"
 )
 
 // Path is where the socket of a data folder is.
@@ -89,9 +88,9 @@ type Clocks interface {
 	// ShowClock tells what the gateway takes for the time.
 	ShowClock(context.Context) (Clock, error)
 	// SetClock moves the gateway's time forward, and has it trusted. It returns
-	// CodeConflict for a time that is over, and CodeInvalidRequest for one that
-	// cannot be.
-	SetClock(context.Context, time.Time) (Clock, error)
+	// CodeConflict for a time that is over, and for one that is more than a year
+	// ahead unless that is forced, and CodeInvalidRequest for one that cannot be.
+	SetClock(context.Context, NewTime) (Clock, error)
 	// ResetClock has the next start begin at the system's time. It returns
 	// CodeConflict when that is not set either.
 	ResetClock(context.Context) (Clock, error)

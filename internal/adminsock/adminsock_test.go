@@ -156,14 +156,14 @@ var (
 	smaller = []adminsock.Compacted{{File: "a", Before: 2, After: 1}}
 )
 
-var shown = adminsock.Clock{Now: 3, Wall: 2, Floor: 1, State: "floor", Running: true}
+var shown = adminsock.Clock{Now: 3, Wall: 2, Floor: 1, Age: 2, State: "floor", Running: true}
 
 func (f *fake) ShowClock(ctx context.Context) (adminsock.Clock, error) {
 	return shown, f.call(ctx, "ShowClock", nil)
 }
 
-func (f *fake) SetClock(ctx context.Context, at time.Time) (adminsock.Clock, error) {
-	return shown, f.call(ctx, "SetClock", at)
+func (f *fake) SetClock(ctx context.Context, to adminsock.NewTime) (adminsock.Clock, error) {
+	return shown, f.call(ctx, "SetClock", to)
 }
 
 func (f *fake) ResetClock(ctx context.Context) (adminsock.Clock, error) {
@@ -209,6 +209,7 @@ func TestOperations(t *testing.T) {
 	patch := adminsock.UserPatch{Name: "ann", Role: &role, Password: &odd, Grants: &nothing}
 	device := adminsock.NewDevice{Name: "pump", Room: "hall", Grants: []string{"hall:r"}}
 	file := adminsock.Import{Data: []byte(odd + "\xff"), SkipBad: true}
+	at := adminsock.NewTime{At: time.UnixMilli(1_800_000_000_000).UTC(), Force: true}
 	token := adminsock.TokenRequest{Name: "ann", Room: "hall", Life: 60}
 	tests := []struct {
 		name string
@@ -219,7 +220,7 @@ func TestOperations(t *testing.T) {
 		{"Check", nil, found, func() (any, error) { return c.Check(ctx) }},
 		{"Compact", nil, smaller, func() (any, error) { return c.Compact(ctx) }},
 		{"ShowClock", nil, shown, func() (any, error) { return c.ShowClock(ctx) }},
-		{"SetClock", time.UnixMilli(1_800_000_000_000).UTC(), shown, func() (any, error) { return c.SetClock(ctx, time.UnixMilli(1_800_000_000_000).UTC()) }},
+		{"SetClock", at, shown, func() (any, error) { return c.SetClock(ctx, at) }},
 		{"ResetClock", nil, shown, func() (any, error) { return c.ResetClock(ctx) }},
 		{"AddUser", user, nil, func() (any, error) { return nil, c.AddUser(ctx, user) }},
 		{"ListUsers", nil, users, func() (any, error) { return c.ListUsers(ctx) }},

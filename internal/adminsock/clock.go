@@ -9,13 +9,21 @@ import (
 
 // Clock is what the gateway takes for the time. All are Unix milliseconds: Now is
 // the gateway's own time, Wall the system's, Floor what the next start begins at,
-// at least.
+// at least, and Age what ages are measured by, which is never ahead of Now.
 type Clock struct {
 	Now     int64  `json:"now"`
 	Wall    int64  `json:"wall"`
 	Floor   int64  `json:"floor"`
+	Age     int64  `json:"age"`
 	State   string `json:"state"`
 	Running bool   `json:"running"`
+}
+
+// NewTime is what somebody says that the time is. Force is for one that is more than
+// a year ahead.
+type NewTime struct {
+	At    time.Time `json:"at"`
+	Force bool      `json:"force,omitempty"`
 }
 
 // TimeControl is what Direct asks about the time.
@@ -23,7 +31,7 @@ type TimeControl interface {
 	// Show is ShowClock.
 	Show(context.Context) (Clock, error)
 	// Set is SetClock.
-	Set(context.Context, time.Time) (Clock, error)
+	Set(context.Context, NewTime) (Clock, error)
 	// Reset is ResetClock.
 	Reset(context.Context) (Clock, error)
 }
@@ -39,11 +47,11 @@ func (d Direct) ShowClock(ctx context.Context) (Clock, error) {
 }
 
 // SetClock implements Clocks.
-func (d Direct) SetClock(ctx context.Context, at time.Time) (Clock, error) {
+func (d Direct) SetClock(ctx context.Context, to NewTime) (Clock, error) {
 	if d.Time == nil {
 		return Clock{}, errNoTime
 	}
-	return d.Time.Set(origin(ctx), at)
+	return d.Time.Set(origin(ctx), to)
 }
 
 // ResetClock implements Clocks.
@@ -60,8 +68,8 @@ func (c *Client) ShowClock(ctx context.Context) (Clock, error) {
 }
 
 // SetClock implements Clocks.
-func (c *Client) SetClock(ctx context.Context, at time.Time) (Clock, error) {
-	return ask[Clock](ctx, c, "clock/set", at)
+func (c *Client) SetClock(ctx context.Context, to NewTime) (Clock, error) {
+	return ask[Clock](ctx, c, "clock/set", to)
 }
 
 // ResetClock implements Clocks.

@@ -77,7 +77,7 @@ func accountsOptions(cfg *config.Config, s *boltstore.Identity, c *clock.Clock, 
 			LoginPerIP: cfg.LoginRatePerIP, LoginPerAccount: cfg.LoginRatePerAccount,
 			LockThreshold: cfg.LockoutThreshold, LockDuration: cfg.LockoutDuration,
 		},
-		DefaultGrants: cfg.DefaultGrants, Now: c.Now, Boot: c.Boot, TimeTrusted: c.Trusted,
+		DefaultGrants: cfg.DefaultGrants, Now: c.Now, Boot: c.Boot, AgeTime: c.AgeTime,
 		Logger: slog.New(slog.DiscardHandler),
 	}, nil
 }

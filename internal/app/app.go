@@ -40,6 +40,9 @@ type Deps struct {
 	Log io.Writer
 	// Clock replaces the system's in tests; nil for the system's.
 	Clock func(floor time.Time) clock.Options
+	// RetentionEvery is how often limits are applied to quiet rooms; 0 for the
+	// history's own rhythm.
+	RetentionEvery time.Duration
 }
 
 // App is one gateway. Several can live in one process.
@@ -93,7 +96,7 @@ func (a *App) open(ctx context.Context, deps Deps) error {
 	if err := a.openStores(deps); err != nil {
 		return err
 	}
-	if err := a.openHistory(); err != nil {
+	if err := a.openHistory(deps); err != nil {
 		return err
 	}
 	if err := a.openAccounts(ctx); err != nil {

@@ -159,6 +159,7 @@ func TestClockSteps(t *testing.T) {
 		t.Errorf("ts went back by %d ms", before-ts)
 	}
 	clock.Step(48*time.Hour + 30*time.Minute)
+	g.AwaitStep()
 	s.Send("ahead")
 	ahead := nextOf(t, s, "message").TS
 	if ahead-before < 29*60_000 {
@@ -168,6 +169,7 @@ func TestClockSteps(t *testing.T) {
 		t.Errorf("a token that is still good: %d", a.Status)
 	}
 	clock.Step(31 * time.Minute)
+	g.AwaitStep()
 	if a := g.Do("GET", "/auth/me", token, nil); a.Status != 401 || a.Code() != "token_expired" {
 		t.Errorf("an expired token: %d %s", a.Status, a.Code())
 	}

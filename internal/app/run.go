@@ -12,9 +12,7 @@ import (
 
 	"edgegw/internal/adminsock"
 	"edgegw/internal/boltstore"
-	"edgegw/internal/gateway"
 	"edgegw/internal/httpapi"
-	"edgegw/internal/telemetry"
 )
 
 const (
@@ -23,10 +21,6 @@ const (
 	// the rest it has to fit into stopTimeout.
 	drainTimeout  = 5 * time.Second
 	scrapeTimeout = time.Second
-	// floorEvery is how often the clock's floor is saved at least.
-	floorEvery = 10 * time.Minute
-	// flushLogEvery is how long a note on cut log lines may be late.
-	flushLogEvery = 10 * time.Second
 )
 
 // listen opens the listeners last: whoever connects is served at once.
@@ -111,35 +105,6 @@ func (a *App) runStore(ctx context.Context, ready func()) error {
 	return err
 }
 
-// runClock saves the clock's floor, so that a start without a set clock does not
-// fall behind it.
-func (a *App) runClock(ctx context.Context, ready func()) error {
-	ready()
-	saved, served := a.clock.Now(), false
-	flush := time.NewTicker(flushLogEvery)
-	defer flush.Stop()
-	for {
-		select {
-		case now := <-flush.C:
-			telemetry.Flush(a.logger, now)
-			if !served {
-				served = true
-				a.dropOld()
-			}
-			// Also at once after a step: a crash must not take it back.
-			if a.clock.Since(saved) < floorEvery {
-				continue
-			}
-			if err := a.saveFloor(); err != nil {
-				return err
-			}
-			saved = a.clock.Now()
-		case <-ctx.Done():
-			return a.saveFloor()
-		}
-	}
-}
-
 // dropOld is called when the gateway has served for a while. It removes what a
 // migration has kept, unless this is the first start that has served since: whoever
 // has to go back to the edgegw of before finds that out now.
@@ -157,13 +122,4 @@ func (a *App) dropOld() {
 	if err != nil {
 		a.logger.Warn("files from before an update are left", "event", "old_files", "reason", err.Error())
 	}
-}
-
-func (a *App) saveFloor() error {
-	return a.identity.Update(func(tx *boltstore.IdentityTx) error {
-		if a.clockReset.Load() {
-			return nil
-		}
-		return tx.SetClockFloor(gateway.Timestamp(a.clock.Floor().UnixMilli()))
-	})
 }

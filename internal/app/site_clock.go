@@ -13,11 +13,6 @@ import (
 	"edgegw/internal/gateway"
 )
 
-// historySlack is how far ahead of the saved floor the newest message may be and
-// still tell the time: the floor is saved every ten minutes. What is further ahead
-// is from a time that somebody has reset.
-const historySlack = 15 * time.Minute
-
 // latestTime is when the last set time may be: a typing error of a century would
 // be hard to undo.
 func latestTime() time.Time { return clock.Earliest().AddDate(50, 0, 0) }
@@ -38,30 +33,43 @@ func (s siteClock) Show(context.Context) (adminsock.Clock, error) {
 		floor = tx.ClockFloor()
 		return nil
 	})
+	age, _ := s.clock.AgeTime()
 	return adminsock.Clock{
-		Now: s.clock.NowMS(), Wall: s.clock.Wall().UnixMilli(), Floor: int64(floor), State: string(s.clock.State()), Running: s.reset != nil,
+		Now: s.clock.NowMS(), Wall: s.clock.Wall().UnixMilli(), Floor: int64(floor), Age: age.UnixMilli(),
+		State: string(s.clock.State()), Running: s.reset != nil,
 	}, err
 }
 
-func (s siteClock) Set(ctx context.Context, at time.Time) (adminsock.Clock, error) {
+func (s siteClock) Set(ctx context.Context, to adminsock.NewTime) (adminsock.Clock, error) {
 	var none adminsock.Clock
+	at := to.At
 	if at.Before(clock.Earliest()) || at.After(latestTime()) {
 		return none, gateway.Errorf(gateway.CodeInvalidRequest, "%s cannot be the time; give it as 2027-01-31T12:00:00Z", at.UTC().Format(time.RFC3339))
 	}
 	before := s.clock.Now()
-	if err := s.clock.Set(at); errors.Is(err, clock.ErrBehind) {
+	if !to.Force && before.After(clock.Earliest()) && at.After(before.AddDate(1, 0, 0)) {
+		return none, gateway.Errorf(gateway.CodeConflict, "%s is more than a year ahead of the gateway's time, %s, and time never runs back; if that is what you mean, add --force",
+			at.UTC().Format(time.RFC3339), before.Format(time.RFC3339))
+	}
+	if err := s.move(at); errors.Is(err, clock.ErrBehind) {
 		return none, gateway.Errorf(gateway.CodeConflict, "the gateway's time is %s already and never runs back; if that is wrong, set the system's clock, run `edgegw clock reset`, and restart the gateway",
 			before.Format(time.RFC3339))
 	} else if err != nil {
-		return none, err
-	}
-	if err := s.save(at); err != nil {
 		return none, err
 	}
 	if err := s.note(ctx, gateway.EventClockSet, "", fmt.Sprintf("by %v", at.Sub(before).Round(time.Second))); err != nil {
 		return none, err
 	}
 	return s.Show(ctx)
+}
+
+// move has the clock of a running gateway set; that of one which does not run only
+// begins there, for nobody's word outlives a start.
+func (s siteClock) move(at time.Time) error {
+	if s.reset != nil {
+		return s.clock.Set(at, s.save)
+	}
+	return s.clock.Begin(at, s.save)
 }
 
 func (s siteClock) Reset(ctx context.Context) (adminsock.Clock, error) {
@@ -87,20 +95,4 @@ func (s siteClock) save(floor time.Time) error {
 	return s.identity.Update(func(tx *boltstore.IdentityTx) error {
 		return tx.SetClockFloor(gateway.Timestamp(floor.UnixMilli()))
 	})
-}
-
-// floor is what goes with every commit, 0 for nothing.
-func (a *App) floor() gateway.Timestamp {
-	if a.clock == nil || a.clockReset.Load() {
-		return 0
-	}
-	return gateway.Timestamp(a.clock.Floor().UnixMilli())
-}
-
-// raiseClock takes the time of the newest message for one that has been.
-func (a *App) raiseClock() {
-	newest := time.UnixMilli(int64(a.history.NewestTime()))
-	if ahead := newest.Sub(a.clock.Now()); ahead > 0 && ahead < historySlack {
-		a.clock.Raise(newest)
-	}
 }

@@ -70,7 +70,7 @@ func (a *App) openStores(deps Deps) error {
 		return err
 	}
 	a.closers = append(a.closers, a.identity)
-	a.clock, err = startClock(a.identity, sources)
+	a.clock, err = startClock(a.identity, keptClock(sources))
 	if err != nil {
 		return err
 	}
@@ -79,14 +79,19 @@ func (a *App) openStores(deps Deps) error {
 }
 
 func startClock(s *boltstore.Identity, sources func(time.Time) clock.Options) (*clock.Clock, error) {
-	var floor time.Time
+	var floor, age time.Time
 	err := s.View(func(tx *boltstore.IdentityTx) error {
 		if ts := tx.ClockFloor(); ts > 0 {
 			floor = time.UnixMilli(int64(ts))
 		}
+		if ts := tx.ClockAge(); ts > 0 {
+			age = time.UnixMilli(int64(ts))
+		}
 		return nil
 	})
-	return clock.New(sources(floor)), err
+	o := sources(floor)
+	o.Age = age
+	return clock.New(o), err
 }
 
 // identityOptions is how every part of the program opens the account store: where
@@ -115,31 +120,34 @@ func (a *App) fail(err error) {
 	}
 }
 
-func (a *App) openHistory() error {
+func (a *App) openHistory(deps Deps) error {
 	var err error
 	a.history, err = boltstore.OpenHistory(boltstore.HistoryOptions{
 		Path:     filepath.Join(a.cfg.DataDir, historyFile),
 		Settings: a.cfg.RoomSettings,
 		Classes:  a.cfg.RoomClasses(),
 		// The hub is made from the history; it is there before Run.
-		Committed:     func(r []*gateway.Record) { a.hub.Committed(r) },
-		Lost:          func(r []*gateway.Record) { a.hub.Lost(r) },
-		Space:         a.space,
-		CommitWindow:  a.cfg.CommitWindow,
-		MaxStoreBytes: storeBytes(a.cfg),
-		Now:           a.clock.Now,
-		TimeTrusted:   a.clock.Trusted,
-		Aside:         a.spare.Use,
-		Logger:        a.logger,
-		Observer:      a.storeObserver("history"),
+		Committed:      func(r []*gateway.Record) { a.hub.Committed(r) },
+		Lost:           func(r []*gateway.Record) { a.hub.Lost(r) },
+		Space:          a.space,
+		CommitWindow:   a.cfg.CommitWindow,
+		MaxStoreBytes:  storeBytes(a.cfg),
+		RetentionEvery: deps.RetentionEvery,
+		Now:            a.clock.Now,
+		AgeTime:        a.clock.AgeTime,
+		Aside:          a.spare.Use,
+		Logger:         a.logger,
+		Observer:       a.storeObserver("history"),
 	})
 	if err != nil {
 		return err
 	}
 	a.closers = append(a.closers, a.history)
-	a.raiseClock()
+	if err := a.beginTime(); err != nil {
+		return err
+	}
 	a.volatile, err = memstore.New(memstore.Options{
-		Settings: a.history.RoomSettings, Now: a.clock.Now, TimeTrusted: a.clock.Trusted,
+		Settings: a.history.RoomSettings, Now: a.clock.Now, AgeTime: a.clock.AgeTime,
 	})
 	if err != nil {
 		return err

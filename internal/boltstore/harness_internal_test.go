@@ -32,7 +32,7 @@ func tryOpen(t testing.TB, site *storetest.Site, path string, edit func(*History
 	if path == "" {
 		path = filepath.Join(t.TempDir(), "history.db")
 	}
-	opts := HistoryOptions{Path: path, Settings: site.Settings, Now: site.Now, TimeTrusted: site.TimeTrusted}
+	opts := HistoryOptions{Path: path, Settings: site.Settings, Now: site.Now, AgeTime: site.AgeTime}
 	opts.Observer.Quarantined = func(saved string) { t.Errorf("a sound file was put aside: %s", saved) }
 	if edit != nil {
 		edit(&opts)

@@ -49,8 +49,9 @@ type HistoryOptions struct {
 	RetentionEvery time.Duration
 	// Now is the logical clock.
 	Now func() time.Time
-	// TimeTrusted says whether Now may be used to purge by age; nil is no.
-	TimeTrusted func() bool
+	// AgeTime is the time that ages are measured by, and whether anything may
+	// be purged by it; nil is no.
+	AgeTime func() (now time.Time, trusted bool)
 	// Aside, if given, runs long commits so that others are not kept
 	// waiting.
 	Aside    func(commit func())
@@ -200,8 +201,8 @@ func (o *HistoryOptions) complete() {
 	if o.Aside == nil {
 		o.Aside = func(commit func()) { commit() }
 	}
-	if o.TimeTrusted == nil {
-		o.TimeTrusted = func() bool { return false }
+	if o.AgeTime == nil {
+		o.AgeTime = func() (time.Time, bool) { return time.Time{}, false }
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -1,7 +1,6 @@
 package boltstore
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -34,8 +33,9 @@ type IdentityOptions struct {
 	// those that come with everyday use and the others; 0 is 10,000.
 	AuditEvents int
 
-	// Floor is the clock's floor, which goes with every commit; nil or 0 for none.
-	Floor func() gateway.Timestamp
+	// Floor is the clock's floor, which goes with every commit, and the time
+	// that ages are measured by, which goes with it; nil or 0 for none.
+	Floor func() (floor, age gateway.Timestamp)
 
 	// Copy is where a verified copy of the file is kept (SaveCopy), by which a
 	// damaged one is mended; "" for none. When the copy is no good either,
@@ -270,18 +270,6 @@ func (s *Identity) tryCommit(group []*change, again bool) (wrote int, written in
 		return err
 	})
 	return wrote, written, err
-}
-
-// putFloor saves the clock's floor with what is committed anyway.
-func (s *Identity) putFloor(tx *bolt.Tx) error {
-	if s.opts.Floor == nil {
-		return nil
-	}
-	ts := s.opts.Floor()
-	if ts <= s.within(tx).ClockFloor() {
-		return nil
-	}
-	return tx.Bucket(bucketMeta).Put(keyClockFloor, seal(binMeta, keyClockFloor, binary.AppendVarint(nil, int64(ts))))
 }
 
 // errNothing takes a transaction back that would commit nothing.

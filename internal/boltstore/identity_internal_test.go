@@ -97,6 +97,38 @@ func TestAccountsRoundTrip(t *testing.T) {
 	}
 }
 
+// The clock's floor, and what ages are measured by, go with what is committed anyway.
+func TestFloorGoesWithCommits(t *testing.T) {
+	floor, age := gateway.Timestamp(2000), gateway.Timestamp(1000)
+	s := openIdentity(t, "", func(o *IdentityOptions) {
+		o.Floor = func() (gateway.Timestamp, gateway.Timestamp) { return floor, age }
+	})
+	for i, step := range []struct {
+		what       string
+		now, age   gateway.Timestamp
+		write      func(*IdentityTx) error
+		floor, old gateway.Timestamp
+	}{
+		{"ok with an account", 2000, 1000, put(account("a")), 2000, 1000},
+		{"ok ahead", 3000, 1500, put(account("b")), 3000, 1500},
+		{"ok nothing is written", 4000, 2000, func(*IdentityTx) error { return nil }, 3000, 1500},
+		{"ok about to be set ahead", 4000, 2000, func(tx *IdentityTx) error { return tx.SetClockFloor(9000) }, 9000, 2000},
+		{"ok not back again", 4001, 2001, put(account("c")), 9000, 2001},
+		{"ok the clock was reset", 0, 0, func(tx *IdentityTx) error { return tx.SetClockFloor(500) }, 500, 2001},
+	} {
+		floor, age = step.now, step.age
+		if err := s.Update(step.write); err != nil {
+			t.Fatal(i, err)
+		}
+		_ = s.View(func(tx *IdentityTx) error {
+			if tx.ClockFloor() != step.floor || tx.ClockAge() != step.old {
+				t.Errorf("%s: floor %d, age %d; want %d, %d", step.what, tx.ClockFloor(), tx.ClockAge(), step.floor, step.old)
+			}
+			return nil
+		})
+	}
+}
+
 // TestUpdateSeesItsOwnWrites merges what is stored with what is being written.
 func TestUpdateSeesItsOwnWrites(t *testing.T) {
 	s := openIdentity(t, "", nil)

@@ -9,7 +9,6 @@ import (
 )
 
 var (
-	keyClockFloor = []byte("clock_floor")
 	keyLastBackup = []byte("last_backup")
 	keyServed     = []byte("served")
 )
@@ -29,13 +28,6 @@ type IdentityTx struct {
 	own        *overlay // nil: read only
 	scratch    []byte
 }
-
-// ClockFloor is the time that the logical clock starts from, 0 when none was
-// ever stored or the stored one is damaged.
-func (t *IdentityTx) ClockFloor() gateway.Timestamp { return t.moment(keyClockFloor) }
-
-// SetClockFloor stores the floor, also a lower one.
-func (t *IdentityTx) SetClockFloor(ts gateway.Timestamp) error { return t.setMoment(keyClockFloor, ts) }
 
 // LastBackup is when SetLastBackup was called last, 0 when it never was or the note
 // is damaged.

@@ -31,6 +31,8 @@ func siteOf500(t *testing.T) (*Identity, *wear) {
 	t.Helper()
 	w := &wear{}
 	s := openIdentity(t, "", func(o *IdentityOptions) {
+		now := gateway.Timestamp(1_700_000_000_000)
+		o.Floor = func() (floor, age gateway.Timestamp) { now++; return now, now - 86_400_000 }
 		o.Observer.Commit = func(_ time.Duration, _ int, bytes int64) {
 			w.mu.Lock()
 			defer w.mu.Unlock()

@@ -22,10 +22,11 @@ type idSweep struct {
 // publishes deletes its own; these are of accounts that have published much and
 // then no more.
 func (h *History) sweepIDs(tx *bolt.Tx) error {
-	if !h.opts.TimeTrusted() {
+	now, trusted := h.opts.AgeTime()
+	if !trusted {
 		return nil
 	}
-	cutoff := h.opts.Now().Add(-once.Window).UnixMilli()
+	cutoff := now.Add(-once.Window).UnixMilli()
 	at := &h.idSweep
 	c := tx.Bucket(bucketIDs).Cursor()
 	name, _ := c.Seek(at.room)

@@ -51,8 +51,10 @@ type roomLimits struct {
 func (h *History) limitsOf(r *room) roomLimits {
 	settings := h.RoomSettings(r.id)
 	limits := roomLimits{maxBytes: max(1, settings.MaxBytes), cutoff: math.MinInt64}
-	if settings.MaxAge > 0 && h.opts.TimeTrusted() {
-		limits.cutoff = gateway.Timestamp(h.opts.Now().Add(-settings.MaxAge).UnixMilli())
+	if settings.MaxAge > 0 {
+		if now, trusted := h.opts.AgeTime(); trusted {
+			limits.cutoff = gateway.Timestamp(now.Add(-settings.MaxAge).UnixMilli())
+		}
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

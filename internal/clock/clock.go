@@ -3,9 +3,10 @@
 // place that asks the system for the time.
 //
 // Logical time starts at the later of the saved floor and the wall clock, runs
-// on with the time since boot and follows the wall clock forward, never back.
-// Storing the floor is the caller's work; so is deciding what to do with a time
-// that is not to be trusted.
+// on with the time since boot and follows the wall clock forward, never back; a
+// large step only when it is saved. Beside it goes the time that ages are measured
+// by, which no step moves at once. Storing the two is the caller's work; so is
+// deciding what to do with a time that is not to be trusted.
 package clock
 
 import (
@@ -46,6 +47,12 @@ type Options struct {
 	// Floor is the time that was saved last; the zero time when there is
 	// none.
 	Floor time.Time
+	// Age is the time that ages were measured by when Floor was saved; the
+	// zero time is Floor.
+	Age time.Time
+	// MaxStep is how far the wall clock may step ahead without waiting for
+	// Tend; 0 for any step, which is for a process that tends no clock.
+	MaxStep time.Duration
 	// Wall is the wall clock. It may jump.
 	Wall func() time.Time
 	// Boot is the time since boot. It never jumps and counts suspends.
@@ -57,9 +64,9 @@ type Options struct {
 	Synced func() bool
 }
 
-// mostAhead is how far logical time may be ahead of a synchronised wall clock and
-// still be trusted.
-const mostAhead = time.Minute
+// mostOff is how far logical time may be off a synchronised wall clock and still be
+// trusted.
+const mostOff = time.Minute
 
 // Clock is logical time. Its methods are safe for concurrent use.
 type Clock struct {
@@ -68,25 +75,37 @@ type Clock struct {
 	boot     func() time.Duration
 	bootID   uint64
 	isSynced func() bool
-	floored  bool
+	maxStep  time.Duration
 
 	// offset is logical time (Unix nanoseconds) less the time since boot. It
 	// only grows: together with a boot time that does not run back this is
 	// what makes Now monotone without a lock.
 	offset atomic.Int64
 	synced atomic.Bool
+	// floored says that the time is at least what was saved once.
+	floored atomic.Bool
+	// told says that the time is what somebody has Set.
+	told atomic.Bool
+	// age is to AgeTime what offset is to Now, and never ahead of it.
+	age atomic.Int64
+
+	wait wait // owned by who calls Tend
 }
 
 // New starts logical time at the later of the floor and the wall clock. All
 // sources of o must be set.
 func New(o Options) *Clock {
-	c := &Clock{wall: o.Wall, boot: o.Boot, bootID: o.BootID, isSynced: o.Synced, floored: !o.Floor.Before(Earliest())}
+	c := &Clock{wall: o.Wall, boot: o.Boot, bootID: o.BootID, isSynced: o.Synced, maxStep: o.MaxStep}
+	c.floored.Store(!o.Floor.Before(Earliest()))
 	start := o.Wall().UnixNano()
 	// The zero time has no defined UnixNano, so that it must not be asked.
 	if !o.Floor.IsZero() {
 		start = max(start, o.Floor.UnixNano())
 	}
-	c.offset.Store(start - int64(o.Boot()))
+	boot := o.Boot()
+	c.offset.Store(start - int64(boot))
+	c.age.Store(min(start, ageOf(o, start)) - int64(boot))
+	c.wait = wait{since: boot, lag: c.lag()}
 	return c
 }
 
@@ -119,6 +138,9 @@ func (c *Clock) nanos() int64 {
 	boot := int64(c.boot())
 	offset := c.offset.Load()
 	for wall-boot > offset {
+		if c.maxStep > 0 && wall-boot-offset > int64(c.maxStep) {
+			break // Tend has to save it first
+		}
 		if c.offset.CompareAndSwap(offset, wall-boot) {
 			return wall
 		}
@@ -134,24 +156,29 @@ func (c *Clock) State() State {
 	switch {
 	case c.Trusted():
 		return StateSynced
-	case c.floored:
+	case c.floored.Load():
 		return StateFloor
 	}
 	return StateNone
 }
 
-// Trusted reports whether ages may be measured with this clock.
+// Trusted reports whether somebody who knows the time has vouched for it.
 func (c *Clock) Trusted() bool {
 	if c.synced.Load() {
 		return true
 	}
 	// After a boot in a wrong future the wall clock comes back and logical time
 	// does not: by that, everything would be years old.
-	if c.isSynced() && c.nanos()-c.wall().UnixNano() <= int64(mostAhead) {
+	if c.isSynced() && c.agrees() {
 		c.synced.Store(true)
 		return true
 	}
 	return false
+}
+
+// agrees reports whether logical time is that of the wall clock.
+func (c *Clock) agrees() bool {
+	return c.Now().Sub(c.wall()).Abs() <= mostOff
 }
 
 // Floor is the time to save, so that the next start does not fall behind it.

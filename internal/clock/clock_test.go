@@ -117,22 +117,24 @@ func TestState(t *testing.T) {
 	check("ok synced, and hardly behind", saved, clock.StateSynced, true, 2)
 }
 
+func unsaved(time.Time) error { return nil }
+
 // Whoever knows the time may say it, but not turn it back.
 func TestSet(t *testing.T) {
 	m := &machine{}
 	m.set(epoch)
 	c := clock.New(m.options(noon))
-	if err := c.Set(noon.Add(-time.Minute)); !errors.Is(err, clock.ErrBehind) || c.Trusted() {
+	if err := c.Set(noon.Add(-time.Minute), unsaved); !errors.Is(err, clock.ErrBehind) || c.Trusted() {
 		t.Errorf("back by a minute: %v, trusted %v", err, c.Trusted())
 	}
-	if err := c.Set(noon.Add(48 * time.Hour)); err != nil || !c.Trusted() || c.State() != clock.StateSynced {
+	if err := c.Set(noon.Add(48*time.Hour), unsaved); err != nil || !c.Trusted() || c.State() != clock.StateSynced {
 		t.Errorf("forward by two days: %v, %s", err, c.State())
 	}
 	m.run(time.Hour)
 	if got := c.Now(); !got.Equal(noon.Add(49 * time.Hour)) {
 		t.Errorf("an hour later it is %v", got)
 	}
-	if err := c.Set(c.Now().Add(-time.Second)); err != nil || !c.Now().Equal(noon.Add(49*time.Hour)) {
+	if err := c.Set(c.Now().Add(-time.Second), unsaved); err != nil || !c.Now().Equal(noon.Add(49*time.Hour)) {
 		t.Errorf("a second behind: %v, now %v", err, c.Now())
 	}
 	c.Raise(noon)

@@ -3,6 +3,7 @@ package gatewaytest
 import (
 	"encoding/json"
 	"net/http"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -42,6 +43,32 @@ func checkLog(t testing.TB, log string) {
 		if m.Time.IsZero() || m.Level == "" || m.Msg == "" || m.Event == "" {
 			t.Errorf("log line %q lacks one of time, level, msg, event", line)
 		}
+	}
+}
+
+// keepLog puts the log where the suite's own search for secrets looks.
+func keepLog(t testing.TB, log string) {
+	dir := os.Getenv("EDGEGW_TEST_LOGS")
+	if dir == "" {
+		return
+	}
+	name := strings.Map(func(r rune) rune {
+		if r == '/' || r == ' ' {
+			return '_'
+		}
+		return r
+	}, t.Name())
+	f, err := os.CreateTemp(dir, name+"-*.log")
+	if err != nil {
+		t.Errorf("keeping the log: %v", err)
+		return
+	}
+	_, err = f.WriteString(log)
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+	if err != nil {
+		t.Error(err)
 	}
 }
 

@@ -5,6 +5,7 @@ package gatewaytest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -42,7 +43,8 @@ type Gateway struct {
 // Start runs a gateway in development mode on a free port, with an
 // administrator "admin" who has Password. Flags are options in the form
 // "name=value"; "config=FILE" names a configuration file, and "-name" takes an
-// option of this package's own away. When the test ends the gateway is stopped,
+// option of this package's own away; "retention_every=DURATION" has limits applied
+// to quiet rooms more often. When the test ends the gateway is stopped,
 // and the test fails if that goes wrong or if the log is not as it should be.
 func Start(t testing.TB, flags ...string) *Gateway {
 	t.Helper()
@@ -61,13 +63,18 @@ func StartAt(t testing.TB, c *Clock, dir string, flags ...string) *Gateway {
 	sources := config.Sources{Flags: options(t, dir, flags)}
 	sources.File = sources.Flags["config"]
 	delete(sources.Flags, "config")
+	sweep, err := time.ParseDuration(cmp.Or(sources.Flags["retention_every"], "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	delete(sources.Flags, "retention_every")
 	cfg, err := config.Load(sources)
 	if err != nil {
 		t.Fatal(err)
 	}
 	g := &Gateway{Dir: dir, t: t, log: &logBuffer{}}
 	g.client = &http.Client{Transport: &http.Transport{}, Timeout: 6 * patience}
-	a, err := app.New(t.Context(), cfg, app.Deps{Log: g.log, Clock: c.sources})
+	a, err := app.New(t.Context(), cfg, app.Deps{Log: g.log, Clock: c.sources, RetentionEvery: sweep})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,32 +150,6 @@ func (g *Gateway) finish() {
 	}
 	checkLog(g.t, g.log.String())
 	keepLog(g.t, g.log.String())
-}
-
-// keepLog puts the log where the suite's own search for secrets looks.
-func keepLog(t testing.TB, log string) {
-	dir := os.Getenv("EDGEGW_TEST_LOGS")
-	if dir == "" {
-		return
-	}
-	name := strings.Map(func(r rune) rune {
-		if r == '/' || r == ' ' {
-			return '_'
-		}
-		return r
-	}, t.Name())
-	f, err := os.CreateTemp(dir, name+"-*.log")
-	if err != nil {
-		t.Errorf("keeping the log: %v", err)
-		return
-	}
-	_, err = f.WriteString(log)
-	if err := f.Close(); err != nil {
-		t.Error(err)
-	}
-	if err != nil {
-		t.Error(err)
-	}
 }
 
 // Answer is an HTTP answer whose body was read.

@@ -33,8 +33,9 @@ type Options struct {
 	Settings func(gateway.RoomID) gateway.RoomSettings
 	// Now is the logical clock.
 	Now func() time.Time
-	// TimeTrusted says whether Now may be used to purge by age; nil is no.
-	TimeTrusted func() bool
+	// AgeTime is the time that ages are measured by, and whether anything may
+	// be purged by it; nil is no.
+	AgeTime func() (now time.Time, trusted bool)
 	// TotalBytes bounds the messages that all rooms keep together, their
 	// overhead included; 0 means 8 MiB. Heads are kept besides.
 	TotalBytes int64
@@ -79,8 +80,8 @@ func New(opts Options) (*Store, error) {
 	if opts.Settings == nil || opts.Now == nil {
 		return nil, gateway.Wrap("memstore.New", errors.New("options lack Settings or Now"))
 	}
-	if opts.TimeTrusted == nil {
-		opts.TimeTrusted = func() bool { return false }
+	if opts.AgeTime == nil {
+		opts.AgeTime = func() (time.Time, bool) { return time.Time{}, false }
 	}
 	if opts.TotalBytes <= 0 {
 		opts.TotalBytes = defaultTotalBytes
@@ -165,8 +166,10 @@ func size(m *gateway.Message) int64 {
 // keeps all.
 func (s *Store) limits(id gateway.RoomID) (gateway.RoomSettings, gateway.Timestamp) {
 	settings := s.opts.Settings(id)
-	if settings.MaxAge > 0 && s.opts.TimeTrusted() {
-		return settings, gateway.Timestamp(s.opts.Now().Add(-settings.MaxAge).UnixMilli())
+	if settings.MaxAge > 0 {
+		if now, trusted := s.opts.AgeTime(); trusted {
+			return settings, gateway.Timestamp(now.Add(-settings.MaxAge).UnixMilli())
+		}
 	}
 	return settings, 0
 }

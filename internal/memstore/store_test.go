@@ -18,7 +18,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func open(t *testing.T, site *storetest.Site, total int64) *memstore.Store {
 	t.Helper()
 	s, err := memstore.New(memstore.Options{
-		Settings: site.Settings, Now: site.Now, TimeTrusted: site.TimeTrusted, TotalBytes: total, IDBytes: total,
+		Settings: site.Settings, Now: site.Now, AgeTime: site.AgeTime, TotalBytes: total, IDBytes: total,
 	})
 	if err != nil {
 		t.Fatal(err)

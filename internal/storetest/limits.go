@@ -86,6 +86,19 @@ func untrustedClock(t *testing.T, s Subject, site *Site) {
 	checkKept(t, s, 1, 2)
 }
 
+func steppedClock(t *testing.T, s Subject, site *Site) {
+	site.Change(func(r *gateway.RoomSettings) { r.MaxAge = time.Hour })
+	Publish(t, s, site, "r", "x")
+	site.Step(365 * 24 * time.Hour)
+	s.settle()
+	Publish(t, s, site, "r", "y")
+	s.settle()
+	checkKept(t, s, 1, 2)
+	site.Advance(61 * time.Minute)
+	s.settle()
+	checkKept(t, s, 2, 2)
+}
+
 func checkKept(t *testing.T, s Subject, oldest, newest gateway.Seq) {
 	t.Helper()
 	all := All(t, s, "r")

@@ -32,6 +32,7 @@ func Run(t *testing.T, open Open) {
 		{"ok the newest messages stay under a byte limit", keepBytes},
 		{"ok old messages go and the head stays", keepAge},
 		{"ok nothing goes by age while the clock is not trusted", untrustedClock},
+		{"ok nothing goes by a step of the clock", steppedClock},
 		{"ok ids are found for five minutes, the newest 64 for good", findByAge},
 		{"ok all ids of five minutes are found at full rate", findMany},
 		{"ok the newest 64 of many accounts are found", findOfMany},

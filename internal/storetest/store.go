@@ -53,6 +53,7 @@ func (s Subject) settle() {
 type Site struct {
 	mu       sync.Mutex
 	now      time.Time
+	stepped  time.Duration // the part of now that makes nothing older
 	trusted  bool
 	settings gateway.RoomSettings
 }
@@ -86,11 +87,19 @@ func (s *Site) Advance(d time.Duration) {
 	s.now = s.now.Add(d)
 }
 
-// TimeTrusted reports whether the clock may be believed.
-func (s *Site) TimeTrusted() bool {
+// Step moves the clock as a time server does that finds it wrong, or is wrong
+// itself: no message gets older by it.
+func (s *Site) Step(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.trusted
+	s.now, s.stepped = s.now.Add(d), s.stepped+d
+}
+
+// AgeTime is what ages are measured by, and whether they may be.
+func (s *Site) AgeTime() (time.Time, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now.Add(-s.stepped), s.trusted
 }
 
 // Trust says whether the clock may be believed.
