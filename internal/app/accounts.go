@@ -18,6 +18,9 @@ import (
 
 func (a *App) openAccounts(ctx context.Context) error {
 	keys := keyFile{a.cfg}
+	if err := keys.sweep(); err != nil {
+		return err
+	}
 	ring, err := keys.Load()
 	if err != nil {
 		return err

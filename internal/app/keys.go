@@ -48,6 +48,12 @@ func (k keyFile) load() (*token.KeyRing, error) {
 	return token.LoadSecretFile(k.secretPath())
 }
 
+// sweep removes what a process that was killed has left of the gateway's own keys.
+// It is for a start: nobody may be making them.
+func (k keyFile) sweep() error {
+	return errors.Join(token.SweepTemp(k.ringPath()), token.SweepTemp(k.secretPath()))
+}
+
 // Rotate adds a key and makes it the active one.
 func (k keyFile) Rotate(drop func(kid string) bool) (kid string, err error) {
 	switch {

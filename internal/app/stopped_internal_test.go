@@ -226,3 +226,33 @@ func TestRootLeavesFilesToTheirOwner(t *testing.T) {
 		t.Errorf("%d files, %v", seen, err)
 	}
 }
+
+// What processes that were killed have half made is gone after a start, keys and
+// deleted data among it.
+func TestAStartSweepsLeftovers(t *testing.T) {
+	cfg := stoppedConfig(t, t.TempDir())
+	stopped(t, cfg, addUser("ann"))
+	left := []string{
+		"identity.db.tmp", "identity.db.bak.tmp", "identity.db.rescue", "history.db.tmp",
+		"jwt-secret.tmp-ABC", "jwt-keys.json.tmp-ABC",
+	}
+	for _, name := range left {
+		if err := os.WriteFile(filepath.Join(cfg.DataDir, name), []byte("half of it"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, err := New(t.Context(), cfg, Deps{Log: io.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range left {
+		if there(cfg.DataDir, name) {
+			t.Errorf("%s is left", name)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := a.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -20,6 +20,19 @@ func openMended(opts *IdentityOptions) (*bolt.DB, error) {
 	if opts.Copy == "" {
 		return openStore(identityStoreFile(opts))
 	}
+	db, err := openSound(opts)
+	if err == nil {
+		// As in openStore.
+		err = errors.Join(removeIfThere(opts.Copy+".tmp"), removeIfThere(opts.Path+".rescue"))
+	}
+	if err != nil && db != nil {
+		err = errors.Join(err, db.Close())
+	}
+	return db, err
+}
+
+// openSound opens the file, and mends it before when it has to be.
+func openSound(opts *IdentityOptions) (*bolt.DB, error) {
 	_, err := os.Lstat(opts.Path)
 	_, copied := os.Lstat(opts.Copy)
 	if errors.Is(err, fs.ErrNotExist) && copied == nil {

@@ -2,7 +2,10 @@ package boltstore
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"sync/atomic"
+	"syscall"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -26,7 +29,7 @@ func updateFile(db *bolt.DB, at place, size *atomic.Int64, fn func(*bolt.Tx) err
 		return 0, errors.Join(err, tx.Rollback())
 	}
 	used := tx.Size()
-	err = tx.Commit()
+	err = commitError(tx.Commit())
 	done = true
 	if err == nil {
 		err = at.check()
@@ -37,4 +40,15 @@ func updateFile(db *bolt.DB, at place, size *atomic.Int64, fn func(*bolt.Tx) err
 	size.Store(used)
 	stats := tx.Stats()
 	return stats.GetPageAlloc() + int64(db.Info().PageSize), nil
+}
+
+// commitError takes a sync that found no space for what it is: bbolt may have put
+// the new state in place by then, and nobody knows what of it is on the disk. Only
+// a write that found none has changed nothing.
+func commitError(err error) error {
+	var write *fs.PathError // os names the file, a bare fdatasync does not
+	if errors.As(err, new(syscall.Errno)) && !errors.As(err, &write) {
+		return fmt.Errorf("a sync failed, and what is on the disk is not known: %v", err)
+	}
+	return err
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -70,6 +71,22 @@ func replace(d disk, path string, content []byte, like fs.FileInfo) error {
 // tempName is in the same folder, for a rename cannot leave its file system, and
 // random, so that two processes never write into the same file.
 func tempName(path string) string { return path + ".tmp-" + rand.Text() }
+
+// SweepTemp removes what a process that was killed has left of making the file at
+// path, secrets among it. The caller sees to it that no other process makes it now.
+func SweepTemp(path string) error {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), filepath.Base(path)+".tmp-") {
+			errs = append(errs, os.Remove(filepath.Join(filepath.Dir(path), e.Name())))
+		}
+	}
+	return errors.Join(errs...)
+}
 
 func writeSynced(path string, content []byte, like fs.FileInfo) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
