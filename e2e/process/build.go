@@ -42,3 +42,10 @@ func Bin() string { return os.Getenv(BinVariable) }
 // Environment is that of every process of ours: EDGEGW variables of the tests
 // would be unknown options.
 func Environment() []string { return []string{"PATH=" + os.Getenv("PATH")} }
+
+// Command is another command of the binary.
+func Command(args ...string) *exec.Cmd {
+	cmd := exec.Command(Bin(), args...)
+	cmd.Env = Environment()
+	return cmd
+}

@@ -23,7 +23,8 @@ type book struct {
 	firm  map[uint64]string
 	place map[string]uint64
 	ts    map[uint64]int64
-	acks  int
+	// acks were heard, and compared of them looked for in the history.
+	acks, compared int
 }
 
 func newBook(room, class string) *book {
@@ -56,6 +57,17 @@ func (b *book) keep(seq uint64, ts int64, content string) error {
 		return nil
 	}
 	return b.keepLocked(seq, ts, content)
+}
+
+// ack is keep for what was acknowledged. In a room of class memory that is no
+// promise, and not counted.
+func (b *book) ack(seq uint64, ts int64, content string) error {
+	b.mu.Lock()
+	if b.stored() {
+		b.acks++
+	}
+	b.mu.Unlock()
+	return b.keep(seq, ts, content)
 }
 
 func (b *book) keepLocked(seq uint64, ts int64, content string) error {
@@ -106,6 +118,7 @@ func (b *book) compare(epoch string, clean bool, history []message) (lost int, e
 		}
 		have[m.Seq], ts = m.Data, m.TS
 	}
+	b.compared = b.acks
 	for seq, content := range b.firm {
 		if have[seq] != content {
 			lost++

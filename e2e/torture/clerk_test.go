@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 
-	"edgegw/e2e/process"
 	"edgegw/internal/gatewaytest"
 )
 
@@ -27,7 +26,9 @@ type clerk struct {
 	events, perhaps map[string]int
 	found           map[string]int
 	lastEvent       auditEvent
-	acked           int
+	// acked are the changes that were answered, less those that nothing will look
+	// for any more, and compared those that were looked for.
+	acked, compared int
 }
 
 type auditEvent struct {
@@ -47,16 +48,21 @@ func (e *auditEvent) what() string {
 // claim is something that an answer has promised.
 type claim struct {
 	what string
-	hold func() error
+	// changes is how many answered changes it is about.
+	changes int
+	hold    func() error
 }
 
 // errGone says that the gateway has ended under a request.
 var errGone = errors.New("the gateway is gone")
 
+// errUndone is in what verify returns when an answered change is gone.
+var errUndone = errors.New("an acknowledged change is undone")
+
 func newClerk(r *rand.Rand) *clerk {
 	c := &clerk{r: r, is: make(map[string]string), may: make(map[string]string),
 		events: make(map[string]int), perhaps: make(map[string]int), found: make(map[string]int)}
-	c.steps = []func() error{c.role, c.disable, c.device, c.rotation, c.logout, c.revoke, c.password, c.reset}
+	c.steps = []func() error{c.role, c.disable, c.device, c.rotation, c.logout, c.revoke, c.password, c.reset, c.own, c.deletion}
 	return c
 }
 
@@ -137,7 +143,7 @@ func (c *clerk) device() error {
 		return err
 	}
 	first := text(a, "device_key")
-	c.claim("the key of a new device", func() error { return c.logsIn(first) })
+	c.claim("the key of a new device", 1, func() error { return c.logsIn(first) })
 	if c.r.IntN(2) == 0 {
 		return nil
 	}
@@ -146,11 +152,11 @@ func (c *clerk) device() error {
 		return err
 	}
 	second := text(a, "device_key")
-	c.replace("a rotated key", func() error { return c.logsIn(second) })
+	c.replace("a rotated key", 1, func() error { return c.logsIn(second) })
 	if _, err := c.session(second); err != nil {
 		return err
 	}
-	c.replace("the end of an old key", func() error { return errors.Join(c.refused("/auth/device", "device_key", first), c.logsIn(second)) })
+	c.replace("the end of an old key", 0, func() error { return errors.Join(c.refused("/auth/device", "device_key", first), c.logsIn(second)) })
 	return nil
 }
 
@@ -163,112 +169,23 @@ func (c *clerk) session(key string) (gatewaytest.Answer, error) {
 	return a, err
 }
 
-// rotation spends a refresh token, and then the next.
-func (c *clerk) rotation() error {
-	a, err := c.session(c.s.key)
-	if err != nil {
-		return err
-	}
-	tokens := []string{text(a, "refresh_token")}
-	for range 2 {
-		a, err = c.ask("POST", "/auth/refresh", "", map[string]string{"refresh_token": tokens[0]})
-		if err == nil && a.Status != http.StatusOK {
-			err = fmt.Errorf("refresh: %d %s", a.Status, a.Body)
-		}
-		if err != nil {
-			break
-		}
-		c.acked++
-		tokens = append([]string{text(a, "refresh_token")}, tokens...)
-	}
-	c.claim("refresh tokens", func() error {
-		// The last may have been spent without an answer; it then gives its
-		// successor again.
-		if a, err := c.ask("POST", "/auth/refresh", "", map[string]string{"refresh_token": tokens[0]}); err != nil || a.Status != http.StatusOK {
-			return fmt.Errorf("the newest of %d: %d %s %w", len(tokens), a.Status, a.Body, err)
-		}
-		if len(tokens) < 3 {
-			return nil
-		}
-		return c.refused("/auth/refresh", "refresh_token", tokens[2])
-	})
-	return err
-}
-
-func (c *clerk) logout() error {
-	return c.endSession("logout", func(_ string, token string) (gatewaytest.Answer, error) {
-		return c.change("logout", "eternal", "POST", "/auth/logout", token, nil)
-	})
-}
-
-func (c *clerk) revoke() error {
-	return c.endSession("an ended session", func(id, token string) (gatewaytest.Answer, error) {
-		return c.change("session_ended", "eternal", "DELETE", "/auth/sessions/"+id, token, nil)
-	})
-}
-
-func (c *clerk) endSession(what string, end func(id, token string) (gatewaytest.Answer, error)) error {
-	a, err := c.session(c.s.key)
-	if err != nil {
-		return err
-	}
-	access, refresh := text(a, "access_token"), text(a, "refresh_token")
-	if a, err = c.ask("GET", "/auth/me", access, nil); err != nil {
-		return err
-	}
-	if _, err := end(text(a, "session"), access); err != nil {
-		return err
-	}
-	c.claim(what, func() error {
-		a, err := c.ask("GET", "/auth/me", access, nil)
-		if err != nil || a.Status != http.StatusUnauthorized {
-			return fmt.Errorf("the access token: %d %s %w", a.Status, a.Body, err)
-		}
-		return c.refused("/auth/refresh", "refresh_token", refresh)
-	})
-	return nil
-}
-
-// reset uses a code, which works once.
-func (c *clerk) reset() error {
-	c.n++
-	password := fmt.Sprint("canary-password-of-torture-", c.n)
-	a, err := c.change("reset_issued", "u4", "POST", "/users/u4/password-reset", c.s.admin(), nil)
-	if err != nil {
-		return err
-	}
-	code := text(a, "reset_token")
-	_, err = c.change("reset_used", "u4", "POST", "/auth/password-reset/confirm", "", map[string]string{"token": code, "new_password": password})
-	if errors.Is(err, errGone) {
-		c.may["password u4"] = password
-	}
-	if err != nil {
-		return err
-	}
-	c.is["password u4"] = password
-	c.claim("a used reset code", func() error {
-		a, err := c.ask("POST", "/auth/password-reset/confirm", "", map[string]string{"token": code, "new_password": process.Password})
-		if err != nil || a.Status < 400 {
-			return fmt.Errorf("%d %s %w", a.Status, a.Body, err)
-		}
-		return nil
-	})
-	return nil
-}
-
-// mostClaims is how many promises are kept for the next start.
+// mostClaims is how many promises are kept for the next start: a device has no more
+// sessions, and those that had to make room cannot be looked for.
 const mostClaims = 40
 
-func (c *clerk) claim(what string, hold func() error) {
+func (c *clerk) claim(what string, changes int, hold func() error) {
 	if len(c.claims) == mostClaims {
+		c.acked -= c.claims[0].changes
 		c.claims = append(c.claims[:0], c.claims[1:]...)
 	}
-	c.claims = append(c.claims, claim{what, hold})
+	c.claims = append(c.claims, claim{what, changes, hold})
 }
 
-// replace puts a claim in the place of the newest, which it contradicts.
-func (c *clerk) replace(what string, hold func() error) {
-	c.claims[len(c.claims)-1] = claim{what, hold}
+// replace puts a claim in the place of the newest, which it contradicts, with so
+// many changes more.
+func (c *clerk) replace(what string, more int, hold func() error) {
+	newest := &c.claims[len(c.claims)-1]
+	*newest = claim{what, newest.changes + more, hold}
 }
 
 func (c *clerk) logsIn(key string) error {

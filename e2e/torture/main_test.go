@@ -1,7 +1,6 @@
 package torture_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -14,7 +13,12 @@ import (
 	"edgegw/e2e/process"
 )
 
-func TestMain(m *testing.M) { os.Exit(process.Main(m, filepath.Join("..", ".."))) }
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == tracerWord {
+		os.Exit(trace(os.Args[2:]))
+	}
+	os.Exit(process.Main(m, filepath.Join("..", "..")))
+}
 
 // number reads a variable of the harness.
 func number(name string, otherwise int) int {
@@ -24,87 +28,66 @@ func number(name string, otherwise int) int {
 	return otherwise
 }
 
-// total is what one kind of fault has come to.
-type total struct {
-	// Faults were made.
-	Faults int `json:"faults"`
-	// Hits are those that came at a chosen system call.
-	Hits int `json:"at_a_system_call,omitempty"`
-	// Acked messages and Changes of accounts were acknowledged and looked for.
-	Acked   int `json:"acknowledged_messages"`
-	Changes int `json:"acknowledged_changes"`
-	// Lost are acknowledged messages that were gone; the control arm wants some.
-	Lost int `json:"lost"`
-}
-
-var totals sync.Mutex
-
-// addUp adds to the file of totals, if there is to be one, and logs.
-func addUp(t *testing.T, kind string, n total) {
-	t.Helper()
-	t.Logf("torture: %s: %d faults (%d at a system call), %d acknowledged messages and %d acknowledged changes, %d lost", kind, n.Faults, n.Hits, n.Acked, n.Changes, n.Lost)
-	path := os.Getenv("EDGEGW_TORTURE_TOTALS")
-	if path == "" || t.Failed() && kind != "control" {
-		return
-	}
-	totals.Lock()
-	defer totals.Unlock()
-	all := make(map[string]total)
-	if b, err := os.ReadFile(path); err == nil {
-		if err := json.Unmarshal(b, &all); err != nil {
-			t.Fatalf("%s: %v", path, err)
-		}
-	}
-	sum := all[kind]
-	all[kind] = total{sum.Faults + n.Faults, sum.Hits + n.Hits, sum.Acked + n.Acked, sum.Changes + n.Changes, sum.Lost + n.Lost}
-	b, err := json.MarshalIndent(all, "", "\t")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, append(b, '\n'), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
+// A fault strikes a site, and reports whether it did, or only came too late.
+type fault func(s *site, v *volume) bool
 
 // lane is one site after the other, with n faults in all.
 type lane struct {
 	t     *testing.T
 	r     *rand.Rand
 	dir   func(t testing.TB) (dir string, v *volume)
-	fault func(s *site, v *volume)
+	fault fault
 	sum   total
+	met   tally
+	left  tally
 }
 
 // roundsOfLife is how many faults one data folder goes through.
 const roundsOfLife = 25
 
+// tries is how often n faults are tried at most: fewer than half of them may miss.
+func tries(n int) int { return 2*n + 2 }
+
 // torture makes n faults of a kind, in EDGEGW_TORTURE_LANES lanes side by side.
-func torture(t *testing.T, kind string, otherwise int, dir func(testing.TB) (string, *volume), fault func(*site, *volume)) {
+func torture(t *testing.T, kind string, otherwise int, dir func(testing.TB) (string, *volume), fault fault) {
 	t.Parallel()
 	n, lanes := number("N", otherwise), number("LANES", 1)
 	seed := seedOf(t)
 	var mu sync.Mutex
 	var sum total
+	met, left := make(tally), make(tally)
 	t.Run("lanes", func(t *testing.T) {
 		for i := range lanes {
 			t.Run(fmt.Sprint(i), func(t *testing.T) {
 				t.Parallel()
-				l := &lane{t: t, r: rand.New(rand.NewPCG(seed, uint64(i))), dir: dir, fault: fault}
+				l := &lane{t: t, r: rand.New(rand.NewPCG(seed, uint64(i))), dir: dir, fault: fault, met: make(tally), left: make(tally)}
+				defer func() { // also when it has failed
+					mu.Lock()
+					defer mu.Unlock()
+					sum.add(l.sum)
+					met.add(l.met)
+					left.add(l.left)
+				}()
 				l.run(n/lanes + min(1, n%lanes))
-				mu.Lock()
-				defer mu.Unlock()
-				sum.Faults += l.sum.Faults
-				sum.Hits += l.sum.Hits
-				sum.Acked += l.sum.Acked
-				sum.Changes += l.sum.Changes
-				sum.Lost += l.sum.Lost
 			})
 		}
 	})
-	addUp(t, kind, sum)
-	if !t.Failed() && sum.Acked == 0 {
+	conclude(t, kind, sum, met, left)
+	if !t.Failed() && sum.Acked+sum.Changes == 0 {
 		t.Error("nothing was acknowledged: nothing was tried")
 	}
+}
+
+// conclude logs and adds up what a kind has come to.
+func conclude(t *testing.T, kind string, sum total, met, left tally) {
+	t.Helper()
+	if len(met) > 0 {
+		t.Logf("torture: %s: struck at %v", kind, met)
+	}
+	if len(left) > 0 {
+		t.Logf("torture: %s: left behind after the next start: %v", kind, left)
+	}
+	addUp(t, kind, sum)
 }
 
 func seedOf(t *testing.T) uint64 {
@@ -131,10 +114,14 @@ func (l *lane) run(n int) {
 func (l *lane) live(t *testing.T, folder string, v *volume, rounds int) {
 	s := newSite(t, folder, l.r)
 	defer func() {
-		l.sum.Hits += s.hits
-		l.sum.Acked += s.acks()
-		l.sum.Changes += s.clerk.acked
+		l.sum.Acked += s.compared()
+		l.sum.Changes += s.clerk.compared
 		l.sum.Lost += s.lost
+		l.met.add(s.met)
+		if t.Failed() {
+			l.sum.Failed++
+			t.Logf("the last fault struck at %v", s.last)
+		}
 		if s.Runs() {
 			_ = s.End(9)
 		}
@@ -142,16 +129,25 @@ func (l *lane) live(t *testing.T, folder string, v *volume, rounds int) {
 			_ = os.RemoveAll(s.Dir)
 		}
 	}()
-	for round := range rounds {
-		l.fault(s, v)
+	for made, tried := 0, 0; made < rounds; tried++ {
+		if tried == tries(rounds) {
+			t.Fatalf("only %d of %d faults struck", made, tried)
+		}
+		l.sum.Tries++
+		if l.fault(s, v) {
+			made++
+			l.sum.Faults++
+		}
 		s.clean = false
-		l.sum.Faults++
 		if s.inspect(); t.Failed() {
 			return
 		}
 		s.Run()
 		if err := s.verify(); err != nil {
-			t.Fatalf("after fault %d: %v\n%s", round+1, err, tail(s.Logged()))
+			t.Fatalf("after fault %d: %v\n%s", made, err, tail(s.Logged()))
+		}
+		for _, name := range leftovers(s.Dir) {
+			l.left[name]++
 		}
 	}
 }

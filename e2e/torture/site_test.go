@@ -8,7 +8,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -34,10 +33,19 @@ type site struct {
 	secret []byte
 	// clean says how the last run has ended.
 	clean bool
-	lost  int
-	// hits is how many faults were met at the call that they were meant for; the
-	// others came after a second.
-	hits int
+	// lost are acknowledged messages and changes that were gone or altered.
+	lost int
+	// met is where faults have struck, and last where the last one has.
+	met  tally
+	last []string
+}
+
+// struck notes where a fault has struck.
+func (s *site) struck(at ...string) {
+	s.last = at
+	for _, one := range at {
+		s.met[one]++
+	}
 }
 
 const roomsFile = `[[rooms]]
@@ -52,7 +60,7 @@ durability = "fsynced"
 // makes its accounts.
 func newSite(t testing.TB, dir string, r *rand.Rand) *site {
 	t.Helper()
-	s := &site{t: t, r: r, books: make(map[string]*book), clean: true}
+	s := &site{t: t, r: r, books: make(map[string]*book), clean: true, met: make(tally)}
 	window := []string{"0s", "0s", "1s"}[r.IntN(3)]
 	data := filepath.Join(dir, fmt.Sprintf("data-%016x", r.Uint64()))
 	s.Gateway = process.New(t, "data_dir="+data, "config="+process.WriteFile(t, "edgegw.toml", roomsFile), "message_rate=0", "commit_window="+window,
@@ -79,13 +87,11 @@ func newClient() *http.Client {
 func (s *site) inspect() {
 	s.t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		cmd := exec.Command(process.Bin(), "check", "--data-dir", s.Dir)
-		cmd.Env = process.Environment()
-		out, err := cmd.CombinedOutput()
+		out, err := process.Command("check", "--data-dir", s.Dir).CombinedOutput()
 		if err == nil || strings.Contains(string(out), "there is no store in") {
 			return
 		}
-		// One that was straced ends a moment after strace has.
+		// One that was traced ends a moment after its tracer was killed.
 		if !strings.Contains(string(out), "does not answer") && !strings.Contains(string(out), "a gateway runs on") || time.Now().After(deadline) {
 			s.t.Errorf("check: %v\n%s", err, out)
 			return
@@ -95,7 +101,7 @@ func (s *site) inspect() {
 
 func (s *site) populate() {
 	s.t.Helper()
-	for _, name := range []string{"u1", "u2", "u3", "u4"} {
+	for _, name := range []string{"u1", "u2", "u3", "u4", "u5"} {
 		s.must("POST", "/users", map[string]string{"username": name, "password": process.Password})
 		s.clerk.is["password "+name] = process.Password
 	}
@@ -126,9 +132,17 @@ func (s *site) load(stop <-chan struct{}) <-chan error {
 	return both
 }
 
-// verify compares everything with the ledger. Only what is acknowledged and gone is
-// counted in lost, all else that is wrong is an error.
+// verify compares everything with the ledger, and counts in lost what is
+// acknowledged and gone or altered.
 func (s *site) verify() error {
+	err := s.compare()
+	if errors.Is(err, errUndone) {
+		s.lost++ // the first that is found
+	}
+	return err
+}
+
+func (s *site) compare() error {
 	s.client.CloseIdleConnections()
 	if !bytes.Equal(s.secret, s.Key()) {
 		return errors.New("the key that tokens are signed with is another one")
@@ -173,11 +187,11 @@ func (s *site) history(room string) (all []message, err error) {
 	}
 }
 
-// acks is how many messages were acknowledged.
-func (s *site) acks() (n int) {
+// compared is how many acknowledged messages were looked for.
+func (s *site) compared() (n int) {
 	for _, b := range s.books {
 		b.mu.Lock()
-		n += b.acks
+		n += b.compared
 		b.mu.Unlock()
 	}
 	return n

@@ -153,10 +153,7 @@ func (k *talker) take(f *frame) error {
 		if p == nil {
 			return fmt.Errorf("an ack of nothing that waits: %+v", f)
 		}
-		b.mu.Lock()
-		b.acks++
-		b.mu.Unlock()
-		return b.keep(f.Seq, f.TS, p.content)
+		return b.ack(f.Seq, f.TS, p.content)
 	case "message":
 		// What a room of class fsynced shows is on disk.
 		var content string

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
@@ -14,41 +15,78 @@ import (
 	"edgegw/internal/gatewaytest"
 )
 
-// An update that is killed at any system call is done by the next start, and the
-// files as they were stay until the one after it has served.
+// An update that loses power at any call that changes files is done by the next
+// start, and the files as they were stay until the one after it has served.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
-	n, sum := number("N", 6), total{}
-	for i := range n {
-		point := 1 + i
-		if n < 40 {
-			point = 1 + i*40/n
-		}
-		t.Run(fmt.Sprint(point), func(t *testing.T) { upgrade(t, 1+point%40, []string{writes, syncs}[i/40%2]) })
-		sum.Faults++
-		sum.Acked += 99 // what both files hold
-		sum.Changes += 3
-	}
-	addUp(t, "upgrade", sum)
+	k := &starts{kind: "upgrade", v: newVolume(t, "ext4"), r: rand.New(rand.NewPCG(seedOf(t), 4)), prepare: oldFiles, stage: upgradeStage, verify: upgraded,
+		stages: []string{"copying identity.db", "copying history.db", "history.db of schema 1, its copy there"}}
+	k.run(t, number("N", 6))
 }
 
-func upgrade(t *testing.T, point int, calls string) {
-	s := &site{t: t}
-	s.Gateway = process.New(t, "argon2_memory_kib=7168", "argon2_time=1")
-	for _, name := range []string{"identity", "history"} {
-		unpack(t, filepath.Join("..", "..", "internal", "boltstore", "testdata", name+"-v1.db.gz"), filepath.Join(s.Dir, name+".db"))
-	}
-	s.straced(calls, fmt.Sprintf("signal=KILL:when=%d", point))
-	if err := s.Try(); err != nil && s.Runs() {
+func oldFiles(t *testing.T, dir string) {
+	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	s.kill()
-	s.Under = nil
-	s.inspect()
+	for _, name := range []string{"identity", "history"} {
+		unpack(t, filepath.Join("..", "..", "internal", "boltstore", "testdata", name+"-v1.db.gz"), filepath.Join(dir, name+".db"))
+	}
+}
+
+// upgradeStage tells what an update was at; the accounts come first.
+func upgradeStage(t *testing.T, dir string) string {
+	for _, name := range []string{"identity.db", "history.db"} {
+		switch {
+		case exists(dir, name+".v1.tmp"):
+			return "copying " + name
+		case !exists(dir, name+".v1"):
+			return "before the copy of " + name
+		case schemaOf(t, filepath.Join(dir, name)) < schemaNow:
+			return fmt.Sprintf("%s of schema %d, its copy there", name, schemaOf(t, filepath.Join(dir, name)))
+		}
+	}
+	return "both brought to today's"
+}
+
+// schemaNow is what both files are brought to.
+const schemaNow = 2
+
+// schemaOf has "edgegw check" look at one file, which has to be sound.
+func schemaOf(t *testing.T, path string) int {
+	t.Helper()
+	out, err := process.Command("check", "--json", path).Output()
+	var said struct {
+		Good  bool
+		Files []struct{ Schema int }
+	}
+	if err == nil {
+		err = json.Unmarshal(out, &said)
+	}
+	if err != nil || !said.Good || len(said.Files) != 1 {
+		t.Fatalf("check of %s: %v %s", filepath.Base(path), err, out)
+	}
+	return said.Files[0].Schema
+}
+
+// upgraded looks for everything that the old files hold, in the new ones and in
+// those that are kept.
+func upgraded(t *testing.T, s *site) (sum total) {
+	var old []string
+	for _, name := range []string{"identity.db", "history.db"} {
+		path := filepath.Join(s.Dir, name)
+		if schemaOf(t, path) < schemaNow {
+			old = append(old, path)
+		} else if schemaOf(t, path+".v1") != 1 {
+			t.Errorf("%s is of another schema", path+".v1")
+		}
+	}
 	s.Run()
 	s.secret = s.Key()
-	s.client = newClient()
-	defer s.kill()
+	for _, path := range old { // this start has made a copy, if that of before had not
+		if schemaOf(t, path+".v1") != 1 {
+			t.Errorf("%s is of another schema", path+".v1")
+		}
+	}
 	for room, want := range map[string]int{"plant.1": 94, "alarms": 5} {
 		var page struct{ Messages []message }
 		a, err := gatewaytest.Ask(s.client, "GET", s.URL+"/rooms/"+room+"/messages?limit=1000", s.owner(), nil)
@@ -56,13 +94,19 @@ func upgrade(t *testing.T, point int, calls string) {
 			err = json.Unmarshal(a.Body, &page)
 		}
 		if err != nil || len(page.Messages) != want {
+			sum.Lost += max(0, want-len(page.Messages))
 			t.Errorf("%s: %d messages, %d %v", room, len(page.Messages), a.Status, err)
 		}
+		sum.Acked += want
 	}
 	a, err := gatewaytest.Ask(s.client, "GET", s.URL+"/users", s.owner(), nil)
-	if users, _ := a.JSON()["users"].([]any); err != nil || len(users) != 3 {
+	users, _ := a.JSON()["users"].([]any)
+	if err != nil || len(users) != 3 {
+		sum.Lost += max(0, 3-len(users))
 		t.Errorf("people: %d %s %v", a.Status, a.Body, err)
 	}
+	sum.Changes += 3
+	return sum
 }
 
 // owner is the administrator of the stored files.

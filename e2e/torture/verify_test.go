@@ -10,6 +10,7 @@ import (
 
 // verify compares accounts and audit with what was answered.
 func (c *clerk) verify() error {
+	defer func() { c.compared = c.acked }()
 	for _, look := range []func() error{c.verifyUsers, c.verifyPasswords, c.verifyAudit, c.verifyClaims} {
 		if err := look(); err != nil {
 			return err
@@ -24,7 +25,7 @@ func (c *clerk) settle(key, value string) error {
 	is, known := c.is[key]
 	may, open := c.may[key]
 	if known && value != is && (!open || value != may) {
-		return fmt.Errorf("%s was answered as %q, and is %q; asked for: %q", key, is, value, may)
+		return fmt.Errorf("%w: %s was answered as %q, and is %q; asked for: %q", errUndone, key, is, value, may)
 	}
 	delete(c.may, key)
 	c.is[key] = value
@@ -49,7 +50,7 @@ func (c *clerk) verifyUsers() error {
 }
 
 func (c *clerk) verifyPasswords() error {
-	for _, name := range []string{"u3", "u4"} {
+	for _, name := range []string{"u3", "u4", "u5"} {
 		key := "password " + name
 		tries := []string{c.is[key]}
 		if may, open := c.may[key]; open {
@@ -66,7 +67,7 @@ func (c *clerk) verifyPasswords() error {
 			}
 		}
 		if works == "" {
-			return fmt.Errorf("none of the %d passwords that %s may have works", len(tries), name)
+			return fmt.Errorf("%w: none of the %d passwords that %s may have works", errUndone, len(tries), name)
 		}
 		if err := c.settle(key, works); err != nil {
 			return err
@@ -96,7 +97,7 @@ func (c *clerk) verifyAudit() error {
 	}
 	if last := c.lastEvent; last.Seq > 0 {
 		if len(events) == 0 || events[0] != last {
-			return fmt.Errorf("the audit's event %+v is gone; there are %+v", last, events[:min(1, len(events))])
+			return fmt.Errorf("%w: the audit's event %+v is gone; there are %+v", errUndone, last, events[:min(1, len(events))])
 		}
 		events = events[1:]
 	}
@@ -109,7 +110,7 @@ func (c *clerk) verifyAudit() error {
 	}
 	for key, n := range c.events {
 		if found := c.found[key]; found < n || found > n+c.perhaps[key] {
-			return fmt.Errorf("%q is %d times in the audit; %d were answered, %d not", key, found, n, c.perhaps[key])
+			return fmt.Errorf("%w: %q is %d times in the audit; %d were answered, %d not", errUndone, key, found, n, c.perhaps[key])
 		}
 		c.events[key] = c.found[key]
 		delete(c.perhaps, key)
@@ -120,7 +121,7 @@ func (c *clerk) verifyAudit() error {
 func (c *clerk) verifyClaims() error {
 	for _, claim := range c.claims {
 		if err := claim.hold(); err != nil {
-			return fmt.Errorf("%s: %w", claim.what, err)
+			return fmt.Errorf("%w: %s: %w", errUndone, claim.what, err)
 		}
 	}
 	c.claims = c.claims[:0]
@@ -130,7 +131,7 @@ func (c *clerk) verifyClaims() error {
 func (c *clerk) get(path string) (gatewaytest.Answer, error) {
 	a, err := c.ask("GET", path, c.s.admin(), nil)
 	if err == nil && a.Status != http.StatusOK {
-		err = fmt.Errorf("%s: %d %s", path, a.Status, a.Body)
+		err = fmt.Errorf("%w: %s: %d %s", errUndone, path, a.Status, a.Body)
 	}
 	return a, err
 }

@@ -21,7 +21,8 @@ type volume struct {
 }
 
 // newVolume makes an ext4 or an xfs that lives as long as the test. ext4 is mounted
-// so that nothing reaches the disk by itself within the time of a test.
+// so that nothing reaches the disk by itself within the time of a test, and so that
+// it does not make up for a file that is renamed before it was synced.
 func newVolume(t testing.TB, kind string) *volume {
 	t.Helper()
 	v := &volume{t: t, kind: kind, path: t.TempDir()}
@@ -58,7 +59,7 @@ func (v *volume) mount() {
 	v.t.Helper()
 	options := "loop"
 	if v.kind == "ext4" {
-		options += ",commit=1000"
+		options += ",commit=1000,noauto_da_alloc"
 	}
 	v.must("mount", "-o", options, v.image, v.path)
 	v.mounted = true
