@@ -126,7 +126,7 @@ func TestENOSPC(t *testing.T) {
 		// A start may find too little. After a sync that failed nobody knows what is
 		// on the disk, and to end is right, too.
 		began := !strings.Contains(run.log, `"event":"ready"`) && strings.Contains(run.log, "disk is full")
-		unknown := calls == "fdatasync" && strings.Contains(run.log, "store_failed")
+		unknown := calls == "fdatasync" && strings.Contains(run.log, "a sync failed")
 		if run.ended && !began && !unknown {
 			s.t.Errorf("a full disk has ended it: %v\n%s", run.how, tail(run.log))
 		}
