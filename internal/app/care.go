@@ -73,6 +73,9 @@ func Check(ctx context.Context, cfg *config.Config, path string) ([]adminsock.Ch
 	if client, err := adminsock.Dial(ctx, cfg.DataDir); err == nil {
 		return client.Check(ctx)
 	}
+	if err := finishRestore(cfg.DataDir); err != nil {
+		return nil, err
+	}
 	lock, err := lockStores(cfg.DataDir)
 	if err != nil {
 		return nil, err

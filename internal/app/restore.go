@@ -185,9 +185,14 @@ func there(dir, name string) bool {
 }
 
 // moveAll moves those of the names that are there. Both folders are on disk when
-// it returns.
+// it returns. Nothing is overwritten: what stands there already was made by
+// somebody else, and what it would hide may be the only copy.
 func moveAll(from, to string, names []string) error {
 	for _, name := range names {
+		if there(from, name) && there(to, name) {
+			return gateway.Errorf(gateway.CodeConflict,
+				"a restore was cut off, and %s is both in %s and in %s; keep the one that you want, move the other elsewhere, and start again", name, from, to)
+		}
 		err := os.Rename(filepath.Join(from, name), filepath.Join(to, name))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err

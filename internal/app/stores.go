@@ -54,6 +54,9 @@ func (a *App) openStores(deps Deps) error {
 	if err := makeDataDir(a.cfg.DataDir); err != nil {
 		return err
 	}
+	if err := finishRestore(a.cfg.DataDir); err != nil {
+		return err
+	}
 	a.space = boltstore.OpenSpace(a.cfg.DataDir, a.logger)
 	var err error
 	// The store is older than the clock, which starts from the floor in it;
