@@ -144,10 +144,16 @@ func backupStopped(ctx context.Context, cfg *config.Config, w io.Writer) (err er
 	return backupSource{cfg, identity, history, c.Now}.write(ctx, w)
 }
 
+// What a backup is called before it counts, and the folder in which it is tried.
+const (
+	tmpSuffix    = ".tmp"
+	verifySuffix = ".verify"
+)
+
 // writeArchive makes a file of what write writes, under another name until it is
 // verified and on disk.
 func writeArchive(path string, write func(io.Writer) error) (err error) {
-	tmp := path + ".tmp"
+	tmp := path + tmpSuffix
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -175,7 +181,7 @@ func writeArchive(path string, write func(io.Writer) error) (err error) {
 // verifyArchive brings the archive back in a folder beside it: only what can be
 // restored is a backup.
 func verifyArchive(path string) (err error) {
-	dir := path + ".verify"
+	dir := path + verifySuffix
 	if err := os.RemoveAll(dir); err != nil { // of one that was killed
 		return err
 	}

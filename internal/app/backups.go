@@ -4,16 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
-	"edgegw/internal/backup"
 	"edgegw/internal/boltstore"
-	"edgegw/internal/config"
 	"edgegw/internal/gateway"
 )
 
@@ -84,6 +79,9 @@ func (a *App) backupAge() int64 {
 // runBackups writes a backup whenever the newest in the folder is old enough.
 func (a *App) runBackups(ctx context.Context, ready func()) error {
 	ready()
+	if err := sweepBackups(a.cfg); err != nil {
+		a.logger.Warn("what a killed backup has left cannot be removed", "event", "backup_leftovers", "reason", err.Error())
+	}
 	poll := time.NewTicker(backupPoll)
 	defer poll.Stop()
 	var failed time.Time
@@ -107,12 +105,13 @@ func (a *App) runBackups(ctx context.Context, ready func()) error {
 // nextBackup is told by the name of the newest, which says when it was made. One
 // from a time that is still to come does not keep others from being made.
 func (a *App) nextBackup() time.Time {
-	list, err := backups(backupDir(a.cfg))
-	if err != nil || len(list) == 0 {
+	now := a.clock.Now()
+	list, err := ownBackups(a.cfg)
+	if list = byAge(list, now); err != nil || len(list) == 0 {
 		return time.Time{}
 	}
-	newest, ok := backupTime(list[len(list)-1])
-	if !ok || newest.After(a.clock.Now()) {
+	newest := list[len(list)-1].made
+	if newest.After(now) {
 		return time.Time{}
 	}
 	return newest.Add(a.cfg.BackupEvery)
@@ -136,94 +135,17 @@ func (a *App) backupNow(ctx context.Context) error {
 	return errors.Join(a.noteBackup(ctx, "timer"), a.pruneBackups())
 }
 
-// pruneBackups keeps the newest, by their names. Files of others stay.
+// pruneBackups keeps the newest. Files of others stay.
 func (a *App) pruneBackups() error {
-	list, err := backups(backupDir(a.cfg))
+	list, err := ownBackups(a.cfg)
 	if err != nil {
 		return err
 	}
+	list = byAge(list, a.clock.Now())
 	var errs []error
 	for len(list) > a.cfg.BackupKeep {
-		errs = append(errs, os.Remove(list[0]))
+		errs = append(errs, os.Remove(list[0].path))
 		list = list[1:]
 	}
 	return errors.Join(errs...)
-}
-
-func backupDir(cfg *config.Config) string {
-	if cfg.BackupDir != "" {
-		return cfg.BackupDir
-	}
-	return filepath.Join(cfg.DataDir, "backups")
-}
-
-const backupStamp = "20060102-150405"
-
-func backupName(site string, now time.Time) string {
-	return site + "-" + now.UTC().Format(backupStamp) + backup.Suffix
-}
-
-// backupTime reads when a backup was made from its name.
-func backupTime(path string) (time.Time, bool) {
-	name := strings.TrimSuffix(filepath.Base(path), backup.Suffix)
-	if len(name) < len(backupStamp) {
-		return time.Time{}, false
-	}
-	made, err := time.Parse(backupStamp, name[len(name)-len(backupStamp):])
-	return made, err == nil
-}
-
-// backups are the archives in a folder that carry their time in their names, the
-// oldest first.
-func backups(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var list []string
-	for _, e := range entries {
-		if _, ok := backupTime(e.Name()); ok && e.Type().IsRegular() && strings.HasSuffix(e.Name(), backup.Suffix) {
-			list = append(list, filepath.Join(dir, e.Name()))
-		}
-	}
-	slices.SortFunc(list, func(x, y string) int {
-		one, _ := backupTime(x)
-		other, _ := backupTime(y)
-		return one.Compare(other)
-	})
-	return list, nil
-}
-
-// rescueAccounts takes the account store out of the newest backup that is whole.
-func rescueAccounts(cfg *config.Config) func(dst string) (string, error) {
-	return func(dst string) (string, error) {
-		list, err := backups(backupDir(cfg))
-		if err != nil {
-			return "", err
-		}
-		for _, path := range slices.Backward(list) {
-			if err = extractAccounts(path, dst); err == nil {
-				return filepath.Base(path), nil
-			}
-		}
-		return "", errors.Join(err, errors.New("there is no whole backup"))
-	}
-}
-
-func extractAccounts(path, dst string) (err error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	_, err = backup.Read(file, func(name string, data []byte) error {
-		if name != identityFile {
-			return nil
-		}
-		return os.WriteFile(dst, data, 0o600)
-	})
-	return err
 }

@@ -3,6 +3,7 @@ package app_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 
 	"edgegw/internal/app"
 	"edgegw/internal/backup"
+	"edgegw/internal/config"
 	"edgegw/internal/gatewaytest"
 )
 
@@ -105,6 +107,64 @@ func TestDamagedAccountsComeBack(t *testing.T) {
 	}
 }
 
+// Backups of another site, and of another gateway with the same site's name, mend
+// nothing here, however new they are: their administrators are nobody here.
+func TestForeignBackupsMendNothing(t *testing.T) {
+	t.Parallel()
+	dir, shared := t.TempDir(), t.TempDir()
+	backupOf := func(dir, site, account string) string {
+		g := gatewaytest.StartIn(t, dir, "site="+site)
+		g.AddUser(account, "")
+		if err := g.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		cfg, err := config.Load(config.Sources{Flags: map[string]string{"env": "development", "data_dir": dir, "site": site}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(t.TempDir(), "x")
+		if err := app.Backup(t.Context(), cfg, file); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	place := func(file, name string) {
+		if err := os.Rename(file, filepath.Join(shared, name+backup.Suffix)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	own := backupOf(dir, "a", "ours")
+	twin := t.TempDir() // only its site is another
+	if secret, err := os.ReadFile(filepath.Join(dir, "jwt-secret")); err != nil || os.WriteFile(filepath.Join(twin, "jwt-secret"), secret, 0o600) != nil {
+		t.Fatal(err)
+	}
+	place(backupOf(twin, "b", "theirs"), "a-20260103-000000")
+	place(backupOf(t.TempDir(), "b", "theirs"), "b-20260102-000000")
+	place(backupOf(t.TempDir(), "a", "theirs"), "a-20260104-000000")
+	flags := []string{"-admin_password_file", "site=a", "backup_dir=" + shared}
+	rot := func() {
+		damage(t, filepath.Join(dir, "identity.db"))
+		if err := os.Remove(filepath.Join(dir, "identity.db.bak")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+	rot()
+	cfg, err := config.Load(config.Sources{Flags: map[string]string{
+		"env": "development", "data_dir": dir, "site": "a", "backup_dir": shared, "listen": "127.0.0.1:0",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := app.New(t.Context(), cfg, app.Deps{Log: io.Discard}); err == nil || !strings.Contains(err.Error(), "neither a copy nor a backup") {
+		t.Fatalf("with backups of others alone: %v", err)
+	}
+	place(own, "a-20260101-000000")
+	g := gatewaytest.StartIn(t, dir, flags...)
+	if users := string(g.Do("GET", "/users", g.Token("admin"), nil).Body); !strings.Contains(users, "ours") || strings.Contains(users, "theirs") {
+		t.Error(users)
+	}
+}
+
 // The timer makes a backup when one is due and keeps so many; each can be restored.
 func TestBackupsByTimer(t *testing.T) {
 	t.Parallel()
@@ -115,8 +175,11 @@ func TestBackupsByTimer(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(dir, "mine.txt"), nil, 0o600); err != nil {
-		t.Fatal(err)
+	killed := filepath.Join(dir, old[0]+backup.Suffix+".tmp")
+	for _, path := range []string{filepath.Join(dir, "mine.txt"), killed} {
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	g := gatewaytest.Start(t, "backup_dir="+dir, "backup_every=1m", "backup_keep=2")
 	var list []string
@@ -124,6 +187,9 @@ func TestBackupsByTimer(t *testing.T) {
 		list, _ = filepath.Glob(filepath.Join(dir, "*"+backup.Suffix))
 		return len(list) == 2 && !strings.Contains(list[1], "2020")
 	})
+	if _, err := os.Stat(killed); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("what a killed backup has left: %v", err)
+	}
 	if _, err := os.Stat(filepath.Join(dir, "mine.txt")); err != nil || !strings.Contains(list[0], old[2]) {
 		t.Errorf("left are %v, %v", list, err)
 	}
