@@ -63,6 +63,15 @@ func (s *Service) Note(ctx context.Context, event gateway.Event, subject, reason
 	})
 }
 
+// NoteResult is Note of what may have failed.
+func (s *Service) NoteResult(ctx context.Context, event gateway.Event, result gateway.Result, reason string) error {
+	return s.update(ctx, func(_ Tx, log *journal) error {
+		log.add(event, "", reason)
+		log.events[0].Result = result
+		return nil
+	})
+}
+
 // flush writes what is held back.
 func (s *Service) flush(context.Context) error {
 	late := s.held.take()

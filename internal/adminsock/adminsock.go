@@ -99,7 +99,11 @@ type Clocks interface {
 // Backups are what `edgegw backup` asks for.
 type Backups interface {
 	// Backup writes an archive of the gateway, while it goes on. What was
-	// written counts only when Backup returns nil. It returns CodeConflict
-	// while another one is being made.
+	// written is whole when Backup returns nil, and counts for the gateway once
+	// BackupDone says so. It returns CodeConflict while another one is being
+	// made.
 	Backup(context.Context, io.Writer) error
+	// BackupDone tells the gateway whether what Backup has written is in its
+	// place and verified, which only the one who has the file can say.
+	BackupDone(ctx context.Context, good bool) error
 }

@@ -143,6 +143,10 @@ func (f *fake) Backup(ctx context.Context, w io.Writer) error {
 	return f.call(ctx, "Backup", nil)
 }
 
+func (f *fake) BackupDone(ctx context.Context, good bool) error {
+	return f.call(ctx, "BackupDone", good)
+}
+
 func (f *fake) Check(ctx context.Context) ([]adminsock.Checked, error) {
 	return found, f.call(ctx, "Check", nil)
 }
@@ -278,6 +282,9 @@ func TestBackup(t *testing.T) {
 	var got strings.Builder
 	if err := c.Backup(t.Context(), &got); err != nil || got.String() != "an archive" {
 		t.Errorf("%q, %v", got.String(), err)
+	}
+	if err := c.BackupDone(t.Context(), true); err != nil || f.calls[len(f.calls)-1] != "BackupDone true" {
+		t.Errorf("calls %q, %v", f.calls, err)
 	}
 	f.err = gateway.Errorf(gateway.CodeConflict, "one is being made")
 	if err := c.Backup(t.Context(), io.Discard); gateway.CodeOf(err) != gateway.CodeConflict || !strings.Contains(err.Error(), "one is being made") {

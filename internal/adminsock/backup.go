@@ -24,6 +24,14 @@ func (d Direct) Backup(ctx context.Context, w io.Writer) error {
 	return d.Archive(origin(ctx), w)
 }
 
+// BackupDone implements Backups.
+func (d Direct) BackupDone(ctx context.Context, good bool) error {
+	if d.ArchiveDone == nil {
+		return gateway.Errorf(gateway.CodeUnavailable, "there is no gateway to note a backup")
+	}
+	return d.ArchiveDone(origin(ctx), good)
+}
+
 // archive streams what do writes.
 func archive(do func(context.Context, io.Writer) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -38,6 +46,11 @@ func archive(do func(context.Context, io.Writer) error) http.Handler {
 		}
 		w.Header().Set(codeTrailer, "ok")
 	})
+}
+
+// BackupDone implements Backups.
+func (c *Client) BackupDone(ctx context.Context, good bool) error {
+	return c.do(ctx, "backup/done", good)
 }
 
 // Backup implements Backups.

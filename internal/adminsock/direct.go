@@ -17,8 +17,10 @@ type Direct struct {
 	// LongestTTL is the life of the access token that lives longest, which is
 	// how long an old signing key goes on verifying.
 	LongestTTL time.Duration
-	// Archive writes a backup; nil where there is only a store to ask.
-	Archive func(context.Context, io.Writer) error
+	// Archive writes a backup, and ArchiveDone notes whether it is good; nil
+	// where there is only a store to ask.
+	Archive     func(context.Context, io.Writer) error
+	ArchiveDone func(ctx context.Context, good bool) error
 	// Time is the gateway's clock.
 	Time TimeControl
 	// Files are the stores.

@@ -44,6 +44,7 @@ func handler(a Admin) http.Handler {
 	mux.Handle("POST /check", operation(gateway.MaxBodyBytes, list(a.Check)))
 	mux.Handle("POST /compact", operation(gateway.MaxBodyBytes, list(a.Compact)))
 	mux.Handle("POST /backup", archive(a.Backup))
+	mux.Handle("POST /backup/done", command(a.BackupDone))
 	return mux
 }
 

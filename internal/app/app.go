@@ -208,7 +208,7 @@ func (a *App) openAPI() error {
 		Accounts:         a.accounts,
 		Rooms:            a.hub,
 		Connections:      a.hub,
-		Archive:          a.archive,
+		Archive:          a.download,
 		ArchiveName:      func() string { return backupName(a.cfg.Site, a.clock.Now()) },
 		WebSocket:        http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { edge.ServeHTTP(w, r) }),
 		SocketRefused:    func(r *http.Request, err error) { edge.Refused(r, err) },

@@ -110,17 +110,20 @@ func (s backupSource) files() map[string]string {
 // file is there when all of it has been written, read again and verified. It
 // returns CodeConflict when the path is taken, and CodeUnavailable when the
 // archive turned out not to be good; nothing is left behind then.
-func Backup(ctx context.Context, cfg *config.Config, path string) (err error) {
+func Backup(ctx context.Context, cfg *config.Config, path string) error {
 	if _, err := os.Lstat(path); err == nil {
 		return gateway.Errorf(gateway.CodeConflict, "%s is there already; choose another name", path)
 	}
-	return writeArchive(path, func(w io.Writer) error {
-		client, err := adminsock.Dial(ctx, cfg.DataDir)
-		if err == nil {
-			return client.Backup(ctx, w)
-		}
-		return backupStopped(ctx, cfg, w)
-	})
+	client, err := adminsock.Dial(ctx, cfg.DataDir)
+	if err != nil {
+		return writeArchive(path, func(w io.Writer) error { return backupStopped(ctx, cfg, w) })
+	}
+	err = writeArchive(path, func(w io.Writer) error { return client.Backup(ctx, w) })
+	noted := client.BackupDone(context.WithoutCancel(ctx), err == nil)
+	if err == nil && noted != nil {
+		return fmt.Errorf("%s is written and verified, but the gateway could not note it: %w", path, noted)
+	}
+	return err
 }
 
 func backupStopped(ctx context.Context, cfg *config.Config, w io.Writer) (err error) {
@@ -221,7 +224,7 @@ func syncFolder(path string) error {
 // adminOf is what the admin socket works on.
 func (a *App) adminOf() adminsock.Direct {
 	d := direct(a.accounts, a.cfg)
-	d.Archive = a.archive
+	d.Archive, d.ArchiveDone = a.archive, a.archiveDone
 	d.Files = care{a.identity, a.history, a.cfg.DataDir}
 	d.Time = siteClock{a.clock, a.identity, a.accounts.Note, &a.clockReset}
 	return d

@@ -50,7 +50,7 @@ func TestNextBackup(t *testing.T) {
 		{"ok one in the future", []string{"plant-20260102-030405.edgegw-backup", "plant-20990101-000000.edgegw-backup"}, made.Add(time.Hour)},
 		{"ok only the future", []string{"plant-20990101-000000.edgegw-backup"}, time.Time{}},
 		{"bad, of another site", []string{"plant-2-20260102-030405.edgegw-backup", "a-plant-20260102-030405.edgegw-backup"}, time.Time{}},
-		{"bad, by hand", []string{"plant-before-20260102-030405.edgegw-backup", "plant-20260102-030405.5.edgegw-backup", "plant-20260102-030405"}, time.Time{}},
+		{"bad, by hand", []string{"plant-before-20260102-030405.edgegw-backup", "plant-20260102-030405.5.edgegw-backup", "plant-20260102-030405", "20260102-030405.edgegw-backup"}, time.Time{}},
 	}
 	for _, test := range tests {
 		a, _ := backupsIn(t, "7", test.files...)

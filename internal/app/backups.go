@@ -21,14 +21,47 @@ const (
 	backupPoll = 10 * time.Second
 )
 
-// archive writes a backup for somebody who has asked for one, and notes when that
-// was. It returns CodeConflict while another is being made.
+// The kinds of backups, as they stand in the audit.
+const (
+	backupByTimer   = "timer"
+	backupByCommand = "command"
+	backupDownload  = "download"
+	downloadBegun   = "download_begun"
+)
+
+// archive writes a backup for somebody who has asked for one. It returns
+// CodeConflict while another is being made.
 func (a *App) archive(ctx context.Context, w io.Writer) error {
 	return a.alone(func() error {
-		if err := (backupSource{a.cfg, a.identity, a.history, a.clock.Now}).write(ctx, w); err != nil {
+		return backupSource{a.cfg, a.identity, a.history, a.clock.Now}.write(ctx, w)
+	})
+}
+
+// archiveDone notes what became of an archive at the command line.
+func (a *App) archiveDone(ctx context.Context, good bool) error {
+	if !good {
+		return a.accounts.NoteResult(ctx, gateway.EventBackup, gateway.ResultFailed, backupByCommand)
+	}
+	return a.noteBackup(ctx, backupByCommand)
+}
+
+// download writes a backup for an administrator elsewhere. That it begins is in
+// the audit before the first byte, since every secret goes along; how it ended is
+// too, and only one that was sent to its end counts. More than that nobody here
+// can know of it.
+func (a *App) download(ctx context.Context, w io.Writer) error {
+	return a.alone(func() error {
+		if err := a.accounts.Note(ctx, gateway.EventBackup, "", downloadBegun); err != nil {
 			return err
 		}
-		return a.noteBackup(ctx, "download")
+		err := backupSource{a.cfg, a.identity, a.history, a.clock.Now}.write(ctx, w)
+		if out, ok := w.(interface{ FlushError() error }); ok && err == nil {
+			err = out.FlushError() // what waits in a buffer was not sent
+		}
+		if err != nil {
+			return errors.Join(err, a.accounts.NoteResult(ctx, gateway.EventBackup, gateway.ResultFailed, backupDownload))
+		}
+		return a.noteBackup(ctx, backupDownload)
 	})
 }
 
@@ -132,7 +165,7 @@ func (a *App) backupNow(ctx context.Context) error {
 	}
 	a.logger.Info("a backup was made and verified", "event", "backup", "path", path)
 	ctx = gateway.WithOrigin(ctx, gateway.Origin{Actor: gateway.ActorGateway})
-	return errors.Join(a.noteBackup(ctx, "timer"), a.pruneBackups())
+	return errors.Join(a.noteBackup(ctx, backupByTimer), a.pruneBackups())
 }
 
 // pruneBackups keeps the newest. Files of others stay.

@@ -219,7 +219,7 @@ func TestDownloadedBackup(t *testing.T) {
 	if a.Status != 200 || !strings.Contains(a.Header.Get("Content-Disposition"), backup.Suffix) || a.Header.Get("Cache-Control") != "no-store" {
 		t.Fatalf("%d %v", a.Status, a.Header)
 	}
-	if n := eventsOf(g, "backup"); n != 1 {
+	if n := eventsOf(g, "backup"); n != 2 { // its begin and its end
 		t.Errorf("%d backups are in the audit", n)
 	}
 	file := filepath.Join(t.TempDir(), "x")

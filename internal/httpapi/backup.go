@@ -50,3 +50,6 @@ func (p *patientWriter) Write(b []byte) (int, error) {
 	}
 	return p.w.Write(b)
 }
+
+// FlushError sends what was written.
+func (p *patientWriter) FlushError() error { return p.control.Flush() }
