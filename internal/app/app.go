@@ -108,7 +108,7 @@ func (a *App) open(ctx context.Context, deps Deps) error {
 	if err := a.listen(); err != nil {
 		return err
 	}
-	if err := a.noteMended(ctx); err != nil {
+	if err := errors.Join(a.noteMended(ctx), a.noteRestored(ctx)); err != nil {
 		return err
 	}
 	a.observe()

@@ -192,7 +192,8 @@ func verifyArchive(path string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	return unpack(path, dir, (*boltstore.HistoryImport).Try)
+	_, err = unpack(path, dir, (*boltstore.HistoryImport).Try)
+	return err
 }
 
 // gentle syncs a file as it grows. One sync at the end would keep the commits of

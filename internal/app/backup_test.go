@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"edgegw/internal/app"
@@ -51,6 +52,9 @@ func TestNoClientNoticesARestore(t *testing.T) {
 		t.Fatal(done, err)
 	}
 	again := gatewaytest.StartIn(t, blank, "-admin_password_file")
+	if got := audited(again, "restore"); len(got) != 1 || !strings.HasPrefix(got[0], "20") || !strings.HasSuffix(got[0], "Z ok") {
+		t.Errorf("restores in the audit: %q", got)
+	}
 	if a := again.Do("GET", "/auth/me", access, nil); a.Status != 200 {
 		t.Errorf("the access token: %d %s", a.Status, a.Code())
 	}
@@ -72,6 +76,10 @@ func TestNoClientNoticesARestore(t *testing.T) {
 	}
 	if err := again.Stop(); err != nil {
 		t.Fatal(err)
+	}
+	again = gatewaytest.StartIn(t, blank, "-admin_password_file")
+	if got := audited(again, "restore"); len(got) != 1 {
+		t.Errorf("restores in the audit after one more start: %q", got)
 	}
 	if _, err := app.Restore(configOf(t, g.Dir), file); gateway.CodeOf(err) != gateway.CodeConflict {
 		t.Errorf("under a running gateway: %v", err)

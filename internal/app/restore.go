@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"edgegw/internal/backup"
 	"edgegw/internal/boltstore"
@@ -32,17 +34,17 @@ const (
 
 // unpack brings all of an archive back in dir, and verifies it. finish ends the
 // history: with Finish it is on disk.
-func unpack(path, dir string, finish func(*boltstore.HistoryImport) error) (err error) {
+func unpack(path, dir string, finish func(*boltstore.HistoryImport) error) (m backup.Manifest, err error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return err
+		return m, err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 	history, err := boltstore.NewHistoryImport(filepath.Join(dir, historyFile))
 	if err != nil {
-		return err
+		return m, err
 	}
-	_, err = backup.Read(file, func(name string, data []byte) error {
+	m, err = backup.Read(file, func(name string, data []byte) error {
 		if strings.HasPrefix(name, "history/") {
 			return history.Add(data)
 		}
@@ -52,12 +54,12 @@ func unpack(path, dir string, finish func(*boltstore.HistoryImport) error) (err 
 		err = finish(history)
 	}
 	if err != nil {
-		return errors.Join(err, history.Abort())
+		return m, errors.Join(err, history.Abort())
 	}
 	if _, err := os.Stat(filepath.Join(dir, identityFile)); err != nil {
-		return gateway.Errorf(gateway.CodeUnavailable, "the backup has no accounts in it; use another one")
+		return m, gateway.Errorf(gateway.CodeUnavailable, "the backup has no accounts in it; use another one")
 	}
-	return boltstore.VerifyIdentity(filepath.Join(dir, identityFile))
+	return m, boltstore.VerifyIdentity(filepath.Join(dir, identityFile))
 }
 
 // unpackFile takes the entries that a backup is known to have, and no others: a
@@ -114,7 +116,11 @@ func Restore(cfg *config.Config, path string) (done Restored, err error) {
 			return done, err
 		}
 	}
-	if err := unpack(path, files, (*boltstore.HistoryImport).Finish); err != nil {
+	m, err := unpack(path, files, (*boltstore.HistoryImport).Finish)
+	if err == nil {
+		err = markRestored(filepath.Join(files, identityFile), m.Created)
+	}
+	if err != nil {
 		return done, errors.Join(err, os.RemoveAll(dir))
 	}
 	// From here on the restore is decided: whoever comes next completes it.
@@ -126,6 +132,35 @@ func Restore(cfg *config.Config, path string) (done Restored, err error) {
 		return done, err
 	}
 	return install(cfg.DataDir)
+}
+
+// markRestored has the first gateway that serves the accounts tell of the restore:
+// the audit that it belongs into is theirs.
+func markRestored(path string, created gateway.Timestamp) (err error) {
+	identity, err := boltstore.OpenIdentity(boltstore.IdentityOptions{Path: path, Now: func() time.Time { return time.Time{} }})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, identity.Close()) }()
+	return identity.Update(func(tx *boltstore.IdentityTx) error { return tx.SetRestored(max(created, 1)) })
+}
+
+// noteRestored audits a restore, once, with the date of the backup.
+func (a *App) noteRestored(ctx context.Context) error {
+	var created gateway.Timestamp
+	err := a.identity.View(func(tx *boltstore.IdentityTx) error {
+		created = tx.Restored()
+		return nil
+	})
+	if err != nil || created == 0 {
+		return err
+	}
+	ctx = gateway.WithOrigin(ctx, gateway.Origin{IP: "local", Actor: gateway.ActorCLI})
+	from := time.UnixMilli(int64(created)).UTC().Format(time.RFC3339)
+	if err := a.accounts.Note(ctx, gateway.EventRestore, "", from); err != nil {
+		return err
+	}
+	return a.identity.Update(func(tx *boltstore.IdentityTx) error { return tx.SetRestored(0) })
 }
 
 // finishRestore completes a restore that was cut off in the middle. Without it a

@@ -11,6 +11,7 @@ import (
 var (
 	keyLastBackup = []byte("last_backup")
 	keyServed     = []byte("served")
+	keyRestored   = []byte("restored")
 )
 
 // IdentityTx is what one View or Update sees. It is valid inside the function
@@ -43,6 +44,14 @@ func (t *IdentityTx) Served() int64 { return int64(t.moment(keyServed)) }
 func (t *IdentityTx) SetServed(versions int64) error {
 	return t.setMoment(keyServed, gateway.Timestamp(versions))
 }
+
+// Restored is when the backup was made that the store came from, 0 when it came
+// from none, or that has been told.
+func (t *IdentityTx) Restored() gateway.Timestamp { return t.moment(keyRestored) }
+
+// SetRestored notes that the store came from a backup, or with 0 that this has been
+// told.
+func (t *IdentityTx) SetRestored(ts gateway.Timestamp) error { return t.setMoment(keyRestored, ts) }
 
 func (t *IdentityTx) moment(key []byte) gateway.Timestamp {
 	// The floor is older than the other notes and has no version.
