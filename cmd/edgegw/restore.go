@@ -2,10 +2,14 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"edgegw/internal/app"
+	"edgegw/internal/config"
 )
 
 func restoreCommand() *cobra.Command {
@@ -28,11 +32,31 @@ func restoreCommand() *cobra.Command {
 				fmt.Fprintf(out, "what was there before is in %s\n", done.Aside)
 			}
 			if done.Config != "" {
-				fmt.Fprintf(out, "the configuration and the key files of the backup are in %s; put them where they belong\n", done.Config)
+				fmt.Fprintf(out, "the configuration of the backup is in %s, with the secret files that it names: put them where they belong, or start the gateway with\n  %s\n",
+					done.Config, startAsItWas(cfg.DataDir, done.Config))
 			}
 			return nil
 		},
 	}
 	addOptionFlags(cmd, archiveOptions...)
 	return cmd
+}
+
+// startAsItWas is the command that runs a restored gateway as it was configured, with
+// all that it needs taken from the folder that the configuration was restored to.
+func startAsItWas(dataDir, folder string) string {
+	words := []string{"edgegw", "serve", "--data-dir", dataDir}
+	use := func(flag, name string) {
+		path := filepath.Join(folder, name)
+		if _, err := os.Stat(path); err == nil {
+			words = append(words, "--"+flag, path)
+		}
+	}
+	use("config", app.GivenFile)
+	for _, o := range config.Options() {
+		if o.Secret {
+			use(o.Flag(), o.Name)
+		}
+	}
+	return strings.Join(words, " ")
 }

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"edgegw/internal/adminsock"
@@ -24,10 +26,15 @@ import (
 // the files that the configuration names, which stand elsewhere.
 const (
 	historyEntry = "history/%06d"
-	configEntry  = "config/config.toml"
-	secretEntry  = "config/jwt_secret_file"
-	ringEntry    = "config/jwt_keys_file"
+	configFolder = "config"
+	configEntry  = configFolder + "/config.toml" // the file as it is
+	// givenEntry has what the file, the variables and the flags come to.
+	givenEntry = configFolder + "/" + GivenFile
 )
+
+// GivenFile is the name of a configuration file with all that was set when a backup
+// was made.
+const GivenFile = "effective.toml"
 
 // exportPause is between two chunks, at most half a megabyte each: publishers come
 // first.
@@ -41,9 +48,9 @@ type backupSource struct {
 	now      func() time.Time
 }
 
-// write makes an archive while both stores go on. The keys come first and the
-// identity store last: a key that is made meanwhile is older than nothing that
-// the store tells of.
+// write makes an archive while both stores go on. The keys come last: what the
+// accounts tell of was signed with one that is there. One that is made meanwhile
+// is known too early, which harms nobody.
 func (s backupSource) write(ctx context.Context, w io.Writer) error {
 	out, err := backup.NewWriter(w, backup.Manifest{
 		Version: buildinfo.Read().Version, Site: s.cfg.Site, Created: gateway.Timestamp(s.now().UnixMilli()),
@@ -75,8 +82,16 @@ func (s backupSource) write(ctx context.Context, w io.Writer) error {
 	if err := out.Add(identityFile, identity.Bytes()); err != nil {
 		return err
 	}
-	for entry, path := range s.files() {
-		data, err := os.ReadFile(path)
+	if err := s.writeFiles(out); err != nil {
+		return err
+	}
+	return out.Close()
+}
+
+func (s backupSource) writeFiles(out *backup.Writer) error {
+	files := s.files()
+	for _, entry := range slices.Sorted(maps.Keys(files)) {
+		data, err := readRegular(files[entry])
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -87,7 +102,11 @@ func (s backupSource) write(ctx context.Context, w io.Writer) error {
 			return err
 		}
 	}
-	return out.Close()
+	var given bytes.Buffer
+	if err := s.cfg.WriteGiven(&given); err != nil || given.Len() == 0 {
+		return err
+	}
+	return out.Add(givenEntry, given.Bytes())
 }
 
 // files are those that an archive holds besides the stores, if they are there.
@@ -97,10 +116,11 @@ func (s backupSource) files() map[string]string {
 		filepath.Base(keys.secretPath()): keys.secretPath(),
 		filepath.Base(keys.ringPath()):   keys.ringPath(),
 	}
-	for entry, path := range map[string]string{secretEntry: s.cfg.JWTSecretFile, ringEntry: s.cfg.JWTKeysFile, configEntry: s.cfg.File()} {
-		if path != "" {
-			files[entry] = path
-		}
+	for option, path := range s.cfg.SecretFiles() {
+		files[configFolder+"/"+option] = path
+	}
+	if s.cfg.File() != "" {
+		files[configEntry] = s.cfg.File()
 	}
 	return files
 }

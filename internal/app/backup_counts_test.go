@@ -10,7 +10,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -184,6 +186,31 @@ func TestRestoreLooksInside(t *testing.T) {
 		}
 		if left, _ := filepath.Glob(filepath.Join(blank, "*")); name != "ok" && len(left) > 0 {
 			t.Errorf("%s: %v is there", name, left)
+		}
+	}
+}
+
+// What is no file is refused at once: a pipe would be waited for, whoever asks to
+// stop, and a device never ends.
+func TestRestoreRefusesWhatIsNoFile(t *testing.T) {
+	t.Parallel()
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{pipe, t.TempDir(), "/dev/zero"} {
+		refused := make(chan error, 1)
+		go func() {
+			_, err := app.Restore(configOf(t, filepath.Join(t.TempDir(), "blank")), path)
+			refused <- err
+		}()
+		select {
+		case err := <-refused:
+			if err == nil || !strings.Contains(err.Error(), "is not a regular file") {
+				t.Errorf("%s: %v", path, err)
+			}
+		case <-time.After(5 * time.Second):
+			t.Errorf("%s is waited for", path)
 		}
 	}
 }

@@ -108,7 +108,7 @@ func rescueAccounts(cfg *config.Config) func(dst string) (string, error) {
 // called: whoever is an administrator there is nobody here. Two gateways may have
 // the same site's name, but never the same secret of their own.
 func extractAccounts(cfg *config.Config, path, dst string) (err error) {
-	file, err := os.Open(path)
+	file, err := openRegular(path)
 	if err != nil {
 		return err
 	}

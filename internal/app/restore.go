@@ -7,11 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
-	"edgegw/internal/backup"
 	"edgegw/internal/boltstore"
 	"edgegw/internal/config"
 	"edgegw/internal/gateway"
@@ -31,56 +29,6 @@ const (
 	stagedNew = "new"
 	stagedOld = "old"
 )
-
-// unpack brings all of an archive back in dir, and verifies it. finish ends the
-// history: with Finish it is on disk.
-func unpack(path, dir string, finish func(*boltstore.HistoryImport) error) (m backup.Manifest, err error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return m, err
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	history, err := boltstore.NewHistoryImport(filepath.Join(dir, historyFile))
-	if err != nil {
-		return m, err
-	}
-	m, err = backup.Read(file, func(name string, data []byte) error {
-		if strings.HasPrefix(name, "history/") {
-			return history.Add(data)
-		}
-		return unpackFile(dir, name, data)
-	})
-	if err == nil {
-		err = finish(history)
-	}
-	if err != nil {
-		return m, errors.Join(err, history.Abort())
-	}
-	if _, err := os.Stat(filepath.Join(dir, identityFile)); err != nil {
-		return m, gateway.Errorf(gateway.CodeUnavailable, "the backup has no accounts in it; use another one")
-	}
-	return m, boltstore.VerifyIdentity(filepath.Join(dir, identityFile))
-}
-
-// unpackFile takes the entries that a backup is known to have, and no others: a
-// name must not lead out of the folder.
-func unpackFile(dir, name string, data []byte) error {
-	switch name {
-	case identityFile, "jwt-secret", "jwt-keys.json", configEntry, secretEntry, ringEntry:
-	default:
-		return gateway.Errorf(gateway.CodeUnavailable, "the backup has an entry %q that this edgegw does not know; use the edgegw that made it", name)
-	}
-	path := filepath.Join(dir, filepath.FromSlash(name))
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	return errors.Join(err, f.Sync(), f.Close())
-}
 
 // Restored tells what Restore did.
 type Restored struct {
@@ -206,8 +154,8 @@ func install(dataDir string) (done Restored, err error) {
 			return done, err
 		}
 	}
-	if there(filepath.Join(in, stagedNew), "config") {
-		if done.Config, err = keep(filepath.Join(in, stagedNew, "config"), filepath.Join(dataDir, "restored-config-"+stamp)); err != nil {
+	if there(filepath.Join(in, stagedNew), configFolder) {
+		if done.Config, err = keep(filepath.Join(in, stagedNew, configFolder), filepath.Join(dataDir, "restored-config-"+stamp)); err != nil {
 			return done, err
 		}
 	}

@@ -107,6 +107,7 @@ type Config struct {
 	Rooms []RoomRule
 
 	file         string
+	texts        map[string]string // every option as it was given, lists aside
 	settings     []Setting
 	roomSettings [][]Setting
 }

@@ -174,6 +174,17 @@ func TestPrecedence(t *testing.T) {
 					t.Fatal(err)
 				}
 				same(t, load(t, config.Sources{File: write(t, b.String())}), c)
+				var given strings.Builder
+				if err := c.WriteGiven(&given); err != nil {
+					t.Fatal(err)
+				}
+				same(t, load(t, config.Sources{File: write(t, given.String())}), c)
+				if n := strings.Count(given.String(), "\n"); s.origin != config.FromFile && n > 2 || strings.Contains(given.String(), "# default") {
+					t.Errorf("what was set has %d lines:\n%s", n, given.String())
+				}
+				if path := c.SecretFiles()[o.Name]; o.Secret && path != s.value || !o.Secret && path != "" {
+					t.Errorf("the secret file is %q", path)
+				}
 			}
 			a := load(t, config.Sources{Flags: map[string]string{o.Name: values[0]}})
 			b := load(t, config.Sources{Flags: map[string]string{o.Name: values[1]}})

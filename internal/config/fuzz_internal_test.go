@@ -42,7 +42,7 @@ func FuzzFile(f *testing.F) {
 			again.ResetWebhook = c.ResetWebhook // it may have been hidden
 		}
 		c.settings, c.roomSettings, again.settings, again.roomSettings = nil, nil, nil, nil
-		c.file, again.file = "", ""
+		c.file, again.file, c.texts, again.texts = "", "", nil, nil
 		if !reflect.DeepEqual(c, again) {
 			t.Errorf("own output differs:\n%+v\n%+v", c, again)
 		}

@@ -95,6 +95,7 @@ func (l *loader) readFlags(flags map[string]string) {
 // build applies all sources, the weakest first.
 func (l *loader) build() (*Config, error) {
 	env := l.environment()
+	l.config.texts = make(map[string]string, len(table))
 	for i := range table {
 		row := &table[i]
 		last := raw{text: row.Default(env), from: source{origin: FromDefault, name: row.Name}}
@@ -106,6 +107,7 @@ func (l *loader) build() (*Config, error) {
 			}
 		}
 		l.config.settings = append(l.config.settings, row.setting(last))
+		l.config.texts[row.Name] = last.text
 	}
 	for i := range l.file.rooms {
 		l.addRoom(i)

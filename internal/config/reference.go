@@ -68,13 +68,45 @@ func (c *Config) Write(w io.Writer) error {
 	for _, s := range c.settings {
 		s.write(b)
 	}
+	c.writeRooms(b)
+	return b.Flush()
+}
+
+// WriteGiven writes as a TOML file what was set, by whatever source, with nothing
+// left out: a gateway that is given that file alone is configured as this one. It
+// is for whoever may know the secret in reset_webhook.
+func (c *Config) WriteGiven(w io.Writer) error {
+	b := bufio.NewWriter(w)
+	for _, s := range c.settings {
+		if s.Hidden {
+			s.Value, s.Hidden = quote(c.texts[s.Name]), false
+		}
+		if s.Origin != FromDefault {
+			s.write(b)
+		}
+	}
+	c.writeRooms(b)
+	return b.Flush()
+}
+
+// SecretFiles are the paths of the secret files that were named, by option.
+func (c *Config) SecretFiles() map[string]string {
+	files := make(map[string]string)
+	for _, s := range c.settings {
+		if path := c.texts[s.Name]; path != "" && table[find(table, s.Name)].Secret {
+			files[s.Name] = path
+		}
+	}
+	return files
+}
+
+func (c *Config) writeRooms(b io.Writer) {
 	for _, table := range c.roomSettings {
 		fmt.Fprint(b, "\n[[rooms]]\n")
 		for _, s := range table {
 			s.write(b)
 		}
 	}
-	return b.Flush()
 }
 
 func (s Setting) write(w io.Writer) {

@@ -45,6 +45,13 @@ func TestWebhookIsHidden(t *testing.T) {
 			if got := strings.Contains(b.String(), "\n#reset_webhook = "+tt.shown+" # file "); got != tt.hidden {
 				t.Errorf("is a comment: %v, want %v:\n%s", got, tt.hidden, b.String())
 			}
+			var given strings.Builder
+			if err := c.WriteGiven(&given); err != nil {
+				t.Fatal(err)
+			}
+			if got := load(t, config.Sources{File: write(t, given.String())}); got.ResetWebhook != tt.url {
+				t.Error("what a backup takes along is not all of it")
+			}
 			again := load(t, config.Sources{File: write(t, b.String())})
 			if tt.hidden && again.ResetWebhook != "" {
 				t.Errorf("its own output loads as %q", again.ResetWebhook)
