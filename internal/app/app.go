@@ -70,6 +70,9 @@ type App struct {
 	clockReset atomic.Bool // the floor is no longer saved
 	archiving  atomic.Bool
 	lastBackup atomic.Int64 // Unix milliseconds, 0 for never
+	// backupFailed says when and why the timer's last backup failed, nil when it
+	// did not.
+	backupFailed atomic.Pointer[string]
 
 	main, scrape, admin net.Listener
 	failed              chan error // from stores that cannot go on

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -124,6 +125,8 @@ func (a *App) runBackups(ctx context.Context, ready func()) error {
 			failed = time.Time{}
 			if err := a.backupNow(ctx); err != nil && ctx.Err() == nil {
 				failed = now
+				said := fmt.Sprintf("failed at %s: %v", now.UTC().Format(time.RFC3339), err)
+				a.backupFailed.Store(&said)
 				a.logger.Error("the backup failed", "event", "backup_failed", "reason", err.Error())
 			}
 		}
@@ -163,6 +166,7 @@ func (a *App) backupNow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.backupFailed.Store(nil)
 	a.logger.Info("a backup was made and verified", "event", "backup", "path", path)
 	ctx = gateway.WithOrigin(ctx, gateway.Origin{Actor: gateway.ActorGateway})
 	return errors.Join(a.noteBackup(ctx, backupByTimer), a.pruneBackups())

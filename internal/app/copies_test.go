@@ -204,6 +204,21 @@ func TestBackupsByTimer(t *testing.T) {
 	}
 }
 
+// A timer that cannot write its backups says so in /health, not only in the log.
+func TestFailingBackupsShow(t *testing.T) {
+	t.Parallel()
+	taken := filepath.Join(t.TempDir(), "taken")
+	if err := os.WriteFile(taken, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g := gatewaytest.Start(t, "backup_dir="+taken, "backup_every=1h")
+	comes(t, "the failure", func() bool {
+		health := g.Do("GET", "/health", "", nil).JSON()
+		said, _ := health["checks"].(map[string]any)["backup"].(string)
+		return health["status"] == "degraded" && strings.HasPrefix(said, "failed at 20") && strings.Contains(said, "not a directory")
+	})
+}
+
 // GET /backup is for administrators, and gives what restore takes.
 func TestDownloadedBackup(t *testing.T) {
 	t.Parallel()

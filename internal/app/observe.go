@@ -163,6 +163,10 @@ func (a *App) health() httpapi.Health {
 		h.Checks["history"] = fmt.Sprintf("damaged messages, which are left out: %d; `edgegw check` names them", n)
 		h.Status = httpapi.HealthDegraded
 	}
+	if said := a.backupFailed.Load(); said != nil {
+		h.Checks["backup"] = *said
+		h.Status = httpapi.HealthDegraded
+	}
 	h.Checks["pressure"] = a.pressure.text()
 	if a.hub.Pressure() > hub.PressureNone {
 		h.Status = httpapi.HealthDegraded
