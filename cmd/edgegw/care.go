@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"edgegw/internal/adminsock"
 	"edgegw/internal/app"
 )
 
@@ -35,14 +36,14 @@ func checkCommand() *cobra.Command {
 				}
 			} else {
 				for _, f := range list {
-					fmt.Fprintf(out, "%s: %s store, schema version %d, %d records, %d damaged\n", f.File, f.Kind, f.Schema, f.Values, f.Damaged)
+					fmt.Fprintln(out, found(f))
 					for _, p := range f.Problems {
 						fmt.Fprintf(out, "  %s\n", p)
 					}
 				}
 			}
 			if damaged > 0 {
-				return errors.New("there is damage; the next start of the gateway mends what it can, `edgegw restore` goes back to a backup")
+				return errors.New("something is wrong: each line above says what becomes of it; `edgegw restore` goes back to a backup")
 			}
 			return nil
 		},
@@ -50,6 +51,16 @@ func checkCommand() *cobra.Command {
 	addOptionFlags(cmd, archiveOptions...)
 	jsonFlag(cmd, &asJSON)
 	return cmd
+}
+
+func found(f adminsock.Checked) string {
+	switch {
+	case f.Kind != app.KindBackup:
+		return fmt.Sprintf("%s: %s store, schema version %d, %d records, %d damaged", f.File, f.Kind, f.Schema, f.Values, f.Damaged)
+	case f.Damaged > 0:
+		return f.File + ": a backup that cannot be restored"
+	}
+	return f.File + ": a backup, which was brought back once beside it: it is good"
 }
 
 func compactCommand() *cobra.Command {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"edgegw/internal/adminsock"
+	"edgegw/internal/backup"
 	"edgegw/internal/boltstore"
 	"edgegw/internal/config"
 	"edgegw/internal/gateway"
@@ -67,8 +68,8 @@ func (c care) Compact(context.Context) ([]adminsock.Compacted, error) {
 // to look at.
 func Check(ctx context.Context, cfg *config.Config, path string) ([]adminsock.Checked, error) {
 	if path != "" {
-		i, err := boltstore.Inspect(path)
-		return []adminsock.Checked{checked(path, i)}, err
+		c, err := checkFile(path)
+		return []adminsock.Checked{c}, err
 	}
 	if client, err := adminsock.Dial(ctx, cfg.DataDir); err == nil {
 		return client.Check(ctx)
@@ -94,6 +95,34 @@ func Check(ctx context.Context, cfg *config.Config, path string) ([]adminsock.Ch
 	}
 	return list, errors.Join(err, lock())
 }
+
+// checkFile looks at one file. A backup is brought back beside it, as when it was
+// made: the only way to know that it can be.
+func checkFile(path string) (c adminsock.Checked, err error) {
+	file, err := openRegular(path)
+	if err != nil {
+		return c, err
+	}
+	archive := backup.Is(file)
+	if err := file.Close(); err != nil {
+		return c, err
+	}
+	if !archive {
+		i, err := boltstore.Inspect(path)
+		return checked(path, i), err
+	}
+	c = adminsock.Checked{File: path, Kind: KindBackup, Schema: backup.Format}
+	switch err := verifyArchive(path); {
+	case gateway.CodeOf(err) == gateway.CodeUnavailable:
+		c.Damaged, c.Problems = 1, []string{err.Error()}
+	case err != nil:
+		return c, err
+	}
+	return c, nil
+}
+
+// KindBackup is what Check calls a backup.
+const KindBackup = "backup"
 
 // Compact gives the free space of both stores of cfg back to the disk: through the
 // admin socket when the gateway runs.

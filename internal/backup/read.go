@@ -48,6 +48,14 @@ func Read(r io.Reader, visit func(name string, data []byte) error) (Manifest, er
 	return m, nil
 }
 
+// Is reports whether r begins as an archive does, whole or not.
+func Is(r io.Reader) bool {
+	var m Manifest
+	in := &reader{tar: tar.NewReader(r), sums: make(map[string]string)}
+	name, data, err := in.next()
+	return err == nil && name == manifestName && json.Unmarshal(data, &m) == nil && m.Kind == kind
+}
+
 // blockBytes is the unit of a tar, which ends with two empty ones.
 const blockBytes = 512
 

@@ -26,6 +26,14 @@ type Inspection struct {
 
 const mostProblems = 20
 
+// What becomes of damage, which an operator wants to know before anything else. The
+// first is true of a file that a gateway uses; others stay as they are.
+const (
+	nextStart = "the next start puts the file aside and keeps what its checksums vouch for"
+	forgotten = "sent once more, its message is stored once more"
+	leftOut   = "it is left out, and clients are told of a gap"
+)
+
 func (i *Inspection) problem(format string, args ...any) {
 	i.Damaged++
 	if len(i.Problems) < mostProblems {
@@ -54,16 +62,16 @@ func Inspect(path string) (i Inspection, err error) {
 	}
 	meta, _, err := newestMeta(file)
 	if err != nil {
-		i.problem("it has no valid meta page: it is damaged or no edgegw store")
+		i.problem("it has no valid meta page: it is no edgegw store, or it is damaged, and %s", nextStart)
 		return i, nil
 	}
 	if want := int64(meta.pages * meta.pageSize); info.Size() < want {
-		i.problem("it is cut short: %d of %d bytes", info.Size(), want)
+		i.problem("it is cut short, %d of %d bytes: %s", info.Size(), want, nextStart)
 	}
 	r := &pageReader{file: file, pageSize: meta.pageSize, pages: meta.pages, seen: make(map[uint64]bool)}
 	i.tree(r, meta.root)
 	if r.damaged == 0 && !r.freeAreFree(meta.freelist) {
-		i.problem("the list of free pages is damaged")
+		i.problem("the list of free pages is damaged: %s", nextStart)
 	}
 	return i, nil
 }
@@ -116,10 +124,10 @@ func (i *Inspection) tree(r *pageReader, root uint64) {
 	case "history":
 		i.history(r, tops)
 	default:
-		i.problem("it does not say what it is: it is damaged or no edgegw store")
+		i.problem("it does not say what it is: it is no edgegw store, or it is damaged, and %s", nextStart)
 	}
 	if r.damaged > 0 {
-		i.problem("%d pages or entries do not hold together", r.damaged)
+		i.problem("%d pages or entries do not hold together: %s", r.damaged, nextStart)
 	}
 }
 
@@ -149,7 +157,7 @@ func (i *Inspection) meta(r *pageReader, top []byte) {
 			}
 		default:
 			if _, ok := openSum(value, key, uint64(binMeta), &scratch); !ok {
-				i.problem("its own note %q fails its sum", key)
+				i.problem("its own note %q fails its sum: %s", key, nextStart)
 			}
 		}
 	})
@@ -163,15 +171,15 @@ func (i *Inspection) identity(r *pageReader, tops map[string][]byte) {
 				return
 			}
 			if b == binAccounts {
-				i.problem("account %q fails its sum", key)
+				i.problem("account %q fails its sum: the next start takes it from the copy or a backup, or leaves it out", key)
 			} else {
-				i.problem("a record of %s fails its sum", buckets[b])
+				i.problem("a record of %s fails its sum: the next start leaves it out", buckets[b])
 			}
 		})
 	}
 	for _, b := range []bin{binAccounts, binKeys} {
 		if tops[string(buckets[b])] == nil && (b == binAccounts || i.Schema > 1) {
-			i.problem("%s is missing", buckets[b])
+			i.problem("%s is missing: the next start takes it from the copy or a backup", buckets[b])
 		}
 	}
 }
@@ -182,31 +190,31 @@ func (i *Inspection) history(r *pageReader, tops map[string][]byte) {
 	i.each(r, tops[string(bucketRooms)], func(key, value []byte, _ bool) {
 		disk, ok := readRoomDisk(gateway.RoomID(key), value, &scratch)
 		if heads[string(key)] = disk; !ok {
-			i.problem("the head of room %s fails its sum", key)
+			i.problem("the head of room %s fails its sum: the next start makes it anew from the messages", key)
 			delete(heads, string(key))
 		}
 	})
 	for _, name := range [][]byte{bucketEpochs, bucketSettings} {
 		i.each(r, tops[string(name)], func(key, value []byte, _ bool) {
 			if _, ok := openSum(value, key, 0, &scratch); !ok {
-				i.problem("%s of room %s fail their sum", name, key)
+				i.problem("%s of room %s fail their sum: the room goes on without", name, key)
 			}
 		})
 	}
 	i.each(r, tops[string(bucketLog)], func(_, value []byte, _ bool) {
 		if _, ok := decodeLogEntry(value, &scratch); !ok {
-			i.problem("a message in the log fails its sum")
+			i.problem("a message in the log fails its sum: %s", leftOut)
 		}
 	})
 	i.each(r, tops[string(bucketIDs)], func(room, value []byte, _ bool) {
 		i.each(r, value, func(key, value []byte, _ bool) {
 			if len(key) < 9 {
-				i.problem("an id of room %s is damaged", room)
+				i.problem("an id of room %s is damaged: %s", room, forgotten)
 				return
 			}
 			place := string(room) + "\x00" + string(key[:len(key)-9])
 			if _, ok := openSum(value, place, uint64(keySeq(key[len(key)-8:])), &scratch); !ok {
-				i.problem("an id of room %s fails its sum", room)
+				i.problem("an id of room %s fails its sum: %s", room, forgotten)
 			}
 		})
 	})
@@ -228,7 +236,7 @@ func (i *Inspection) messages(r *pageReader, room string, bucket []byte, heads m
 		count++
 		last = max(last, keySeq(key))
 		if _, ok := decodeMessage(gateway.RoomID(room), keySeq(key), value, &scratch); !ok {
-			i.problem("message %d of room %s fails its sum", keySeq(key), strings.ToValidUTF8(room, "?"))
+			i.problem("message %d of room %s fails its sum: %s", keySeq(key), strings.ToValidUTF8(room, "?"), leftOut)
 		}
 	})
 	disk, ok := heads[room]
