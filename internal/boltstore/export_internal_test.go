@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -195,6 +196,54 @@ func TestExportWhileFilling(t *testing.T) {
 		if found, err := back.Find("a", "ada", id); err != nil || found.Seq != want {
 			t.Errorf("%s is at %d, want %d: %v", id, found.Seq, want, err)
 		}
+	}
+}
+
+// itemsIn counts what a chunk consists of.
+func itemsIn(chunk []byte) (n int) {
+	for d := (decoder{b: chunk}); len(d.b) > 0 && !d.bad; n++ {
+		d.byte()
+		for range 3 {
+			d.bytes()
+		}
+	}
+	return n
+}
+
+// No read transaction of an export sees more than 200 values or half a megabyte,
+// and none is open while a chunk is taken: for so long, pages that become free could
+// not be used again.
+func TestExportTransactionsAreShort(t *testing.T) {
+	const values, most = 200, 512 << 10
+	site := storetest.NewSite()
+	h := openTest(t, site, "", nil)
+	appendAll(t, h, "a", 1, 1000)
+	large := record("b", 1, strings.Repeat("x", 40_000))
+	for seq := gateway.Seq(1); seq <= 40; seq++ {
+		rec := *large
+		rec.Message.Seq = seq
+		if err := h.Append(&rec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.settle(t)
+	began, chunks := h.db.Stats().TxN, 0
+	err := h.Export(t.Context(), func(chunk []byte) error {
+		chunks++
+		// The head and the epochs of a room come with the last of its messages.
+		if n := itemsIn(chunk); n > values+2 || len(chunk) > most+64<<10 {
+			t.Errorf("a chunk of %d values, %d bytes", n, len(chunk))
+		}
+		if open := h.db.Stats().OpenTxN; open != 0 {
+			t.Errorf("%d transactions are open while a chunk is taken", open)
+		}
+		return nil
+	})
+	if err != nil || chunks < 1000/values+40*40_000/most {
+		t.Errorf("%d chunks, %v", chunks, err)
+	}
+	if n := h.db.Stats().TxN - began; n < chunks {
+		t.Errorf("%d transactions for %d chunks", n, chunks)
 	}
 }
 
