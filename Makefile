@@ -107,7 +107,7 @@ test-disk: ## let the real binary run out of disk on a small ext4 of its own (ro
 	@go test -count=1 -timeout 4m -v ./e2e/disk
 
 .PHONY: scale
-scale: ## store a million messages in 200 rooms, and measure the start, pages, searches and memory (MESSAGES=)
+scale: ## store a million messages in 200 rooms, and measure the start, pages, searches, memory, and what a backup costs publishers (MESSAGES=)
 	@EDGEGW_SCALE_MESSAGES=$(MESSAGES) go test -count=1 -timeout 15m -v ./e2e/scale
 
 .PHONY: test-torture

@@ -58,7 +58,7 @@ func TestScale(t *testing.T) {
 	g := process.New(t, options...)
 	g.Run()
 	began := time.Now()
-	fill(t, g, each)
+	fill(t, g, each, 90)
 	t.Logf("scale: %d messages in %d rooms were stored in %v", each*rooms, rooms, time.Since(began).Round(time.Second))
 	if err := g.End(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -89,13 +89,13 @@ func at(sorted []time.Duration, percent int) time.Duration {
 
 func room(n int) string { return fmt.Sprint("room-", n) }
 
-// fill publishes so many messages to each room.
-func fill(t *testing.T, g *process.Gateway, each int) {
+// fill publishes so many messages to each room, padded with so many bytes.
+func fill(t *testing.T, g *process.Gateway, each, padding int) {
 	t.Helper()
 	var all sync.WaitGroup
 	for p := range publishers {
 		all.Go(func() {
-			if err := publish(g, p, each); err != nil {
+			if err := publish(g, p, each, strings.Repeat("x", padding)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -119,13 +119,13 @@ func dial(g *process.Gateway, room string) (*gatewaytest.Socket, error) {
 	return socket, nil
 }
 
-func publish(g *process.Gateway, p, each int) error {
+func publish(g *process.Gateway, p, each int, pad string) error {
 	socket, err := dial(g, "idle")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = socket.Conn.Close() }()
-	pad, sent := strings.Repeat("x", 90), 0
+	sent := 0
 	for n := range each {
 		for r := p; r < rooms; r += publishers {
 			sent++
