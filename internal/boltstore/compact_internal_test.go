@@ -123,7 +123,9 @@ func TestInspect(t *testing.T) {
 	}
 	write(bytes.ReplaceAll(o.bytes, []byte("room-3 1503 "), []byte("room-3 1503!"))) // freed pages may have it too
 	found, err := Inspect(path)
-	if err != nil || found.Damaged != 1 || !slices.ContainsFunc(found.Problems, func(p string) bool { return strings.Contains(p, "of room room-3 fails its sum: it is left out, and clients are told of a gap") }) {
+	if err != nil || found.Damaged != 1 || !slices.ContainsFunc(found.Problems, func(p string) bool {
+		return strings.Contains(p, "of room room-3 fails its sum: it is left out, and clients are told of a gap")
+	}) {
 		t.Errorf("an altered message: %+v %v", found, err)
 	}
 	for what, b := range map[string][]byte{
