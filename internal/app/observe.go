@@ -114,16 +114,6 @@ func (a *App) observe() {
 
 func (a *App) writeMetrics(w io.Writer) { _ = a.metrics.Write(w) } // a scraper that is gone gets nothing
 
-// wear says what the card will take in a day, if it goes on as since the start.
-func (a *App) wear(uptime time.Duration) string {
-	const settled = time.Minute // the start writes a little by itself
-	if uptime < settled {
-		return "not known before a minute"
-	}
-	perDay := float64(a.metrics.BytesWritten.Value()) * float64(24*time.Hour) / float64(uptime)
-	return fmt.Sprintf("%.1f MB a day", perDay/1e6)
-}
-
 // diskFree is what the gateway may still use of its file system, in bytes, or
 // -1 when that cannot be told.
 func (a *App) diskFree() int64 {
@@ -154,7 +144,7 @@ func (a *App) health() httpapi.Health {
 		h.Checks["disk"] = "low"
 		h.Status = httpapi.HealthDegraded
 	}
-	h.Checks["wear"] = a.wear(h.Uptime)
+	h.Checks["wear"] = wear(h.Uptime, max(int64(a.metrics.BytesWritten.Value()), storageWritten("/")))
 	for _, m := range a.mended {
 		h.Checks[m.store] = "was damaged: " + m.how
 		h.Status = httpapi.HealthDegraded

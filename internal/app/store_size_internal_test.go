@@ -1,13 +1,10 @@
 package app
 
 import (
-	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"edgegw/internal/config"
-	"edgegw/internal/telemetry"
 )
 
 func TestStoreBytes(t *testing.T) {
@@ -26,16 +23,5 @@ func TestStoreBytes(t *testing.T) {
 	}
 	if got := storeBytes(&config.Config{DataDir: "/no such folder"}); got < 256<<20 {
 		t.Errorf("of no disk: %d", got)
-	}
-}
-
-func TestWear(t *testing.T) {
-	a := &App{metrics: telemetry.New(telemetry.Options{})}
-	a.metrics.BytesWritten.Add(3_000_000)
-	if got := a.wear(time.Hour); got != "72.0 MB a day" {
-		t.Errorf("3 MB in an hour: %s", got)
-	}
-	if got := a.wear(30 * time.Second); !strings.Contains(got, "minute") {
-		t.Errorf("at the start: %s", got)
 	}
 }

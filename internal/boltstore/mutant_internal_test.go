@@ -134,6 +134,9 @@ func TestMutants(t *testing.T) {
 			all += len(room)
 		}
 	}
+	if quarantined == 0 || slowest > 10*time.Second || kept < all/2 {
+		t.Errorf("%d were put aside, the slowest took %v, %d of %d messages are left", quarantined, slowest, kept, all)
+	}
 	t.Logf("mutants: %d damaged files, all opened, in %v at most; %d were put aside; %.1f %% of all messages are still there, none altered",
 		n, slowest.Round(time.Millisecond), quarantined, 100*float64(kept)/float64(all))
 }
