@@ -47,6 +47,7 @@ func (s *Session) Abort(code wire.CloseCode) {
 }
 
 func (s *Session) abortLocked(code wire.CloseCode, reason DropReason) {
+	s.uncorkLocked()
 	if s.closing && s.queuedBytes == 0 {
 		return
 	}
@@ -115,6 +116,7 @@ func (s *Session) PeerClosed(code wire.CloseCode) {
 	if s.closing {
 		return
 	}
+	s.uncorkLocked()
 	if code == 0 {
 		s.sendLocked(wire.AppendFrame(nil, wire.OpClose, nil))
 	} else {
@@ -146,6 +148,7 @@ func (s *Session) closeAfterQueue(code wire.CloseCode, retryAfter time.Duration)
 	if s.closing {
 		return
 	}
+	s.uncorkLocked()
 	if s.socket != nil {
 		s.sendLocked(wire.AppendClose(nil, code, retryAfter))
 	}

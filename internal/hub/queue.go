@@ -121,6 +121,10 @@ func (s *Session) sendAboutLocked(sub *subscription, bytes []byte) {
 	if s.closing {
 		return
 	}
+	if s.corked {
+		s.greeting = append(s.greeting, bytes...)
+		return
+	}
 	n, ok := s.writeNowLocked(bytes)
 	if ok && n < len(bytes) {
 		s.queueLocked(chunk{bytes: bytes[n:], sub: sub, begun: n > 0})
@@ -130,6 +134,9 @@ func (s *Session) sendAboutLocked(sub *subscription, bytes []byte) {
 // writeNowLocked writes what the socket takes at once, provided that nothing
 // waits before it. ok is false when the socket is broken.
 func (s *Session) writeNowLocked(bytes []byte) (n int, ok bool) {
+	if s.uncorkLocked(); s.closing {
+		return 0, false
+	}
 	if s.writing || len(s.queue) > 0 {
 		return 0, true
 	}

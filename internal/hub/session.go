@@ -77,9 +77,13 @@ type Session struct {
 	// Guarded by mu; but the list of subs is changed by the reader only, which
 	// may read it without. Anyone else only ends a subscription, and leaves it
 	// in the list, where it holds its room: the reader may be publishing there.
-	mu          sync.Mutex
-	excess      *excess // nil as long as the limit was kept
-	subs        []*subscription
+	mu     sync.Mutex
+	excess *excess // nil as long as the limit was kept
+	subs   []*subscription
+	// greeting gathers what a session begins with, for one write; corked is
+	// true until that.
+	greeting    []byte
+	corked      bool
 	queue       []chunk
 	queuedBytes int      // the cost of queue and of what the writer holds
 	ended       bool     // some of subs have ended
@@ -98,7 +102,9 @@ func (s *Session) Start(socket Socket) error {
 	s.mu.Lock()
 	s.socket = socket
 	early, code := s.closing, s.closeCode
+	s.corked = !early
 	s.mu.Unlock()
+	defer s.uncork()
 	if early { // it was closed between Admit and Start
 		_, _ = socket.WriteNow(wire.AppendClose(nil, code, s.hub.retryAfter(code)))
 		socket.Shutdown()
@@ -117,6 +123,32 @@ func (s *Session) Start(socket Socket) error {
 	}
 	s.Abort(wire.CloseFor(gateway.CodeOf(err)))
 	return err
+}
+
+// uncork sends what a session begins with.
+func (s *Session) uncork() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.uncorkLocked()
+}
+
+// uncorkLocked is called before anything that does not belong to the beginning. It
+// writes also when there is nothing to say: the socket may have kept its answer to
+// the handshake for it.
+func (s *Session) uncorkLocked() {
+	if !s.corked {
+		return
+	}
+	s.corked = false
+	begin := s.greeting
+	s.greeting = nil
+	n, err := s.socket.WriteNow(begin)
+	switch {
+	case err != nil:
+		s.breakLocked()
+	case n < len(begin):
+		s.queueLocked(chunk{bytes: begin[n:], begun: n > 0})
+	}
 }
 
 // greet sends the welcome frame, and if the token ends soon says so at once.

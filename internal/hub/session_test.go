@@ -246,6 +246,35 @@ func TestAdmitLimits(t *testing.T) {
 	})
 }
 
+// What a connection begins with is one write, the answer to its handshake before
+// it; and there is one when it has nothing to say, for that answer.
+func TestBeginningIsOneWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.publish("mem", "1")
+		for what, asks := range map[string][]func(*hub.Connect){
+			"json":            {in("mem")},
+			"raw":             {in("mem"), inRaw},
+			"raw, write only": {in("mem"), inRaw, func(c *hub.Connect) { c.Principal = member("w", "mem:w") }},
+			"token at its end": {in("mem"), func(c *hub.Connect) {
+				c.Expires = time.Now().Add(10 * time.Second)
+			}},
+		} {
+			p, err := w.admit(asks...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := p.session.Start(p.socket); err != nil {
+				t.Fatal(err)
+			}
+			if p.socket.direct != 1 || p.socket.queued != 0 {
+				t.Errorf("%s: %d writes, %d later", what, p.socket.direct, p.socket.queued)
+			}
+			p.leave()
+		}
+	})
+}
+
 // One machine picks its IPv6 addresses from a whole /64.
 func TestAdmitCountsNetworks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

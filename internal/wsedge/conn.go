@@ -48,7 +48,8 @@ type conn struct {
 	inErr     error
 	readFD    func(fd uintptr) bool // readOnce, bound once
 
-	// Owned by whoever holds the session's lock.
+	// Owned by whoever holds the session's lock, from the session's start on.
+	answer  []byte // to the handshake: it goes out with the first frames
 	out     []byte
 	written int
 	outErr  error
@@ -170,7 +171,8 @@ func (s *source) Read(p []byte) (int, error) {
 // reason.
 func (c *conn) Write(p []byte) (int, error) {
 	if !c.upgraded {
-		return c.writeAnswer(p)
+		c.keepAnswer(p)
+		return len(p), nil
 	}
 	switch code := closeCodeOf(p); {
 	case c.breach != nil:
@@ -196,17 +198,17 @@ func (c *conn) closeCode() wire.CloseCode {
 	return wire.CloseCode(uint16(c.guard.acc>>32) ^ uint16(c.guard.acc))
 }
 
-// writeAnswer writes the answer to the handshake, with the request's id as every
-// answer has it.
-func (c *conn) writeAnswer(p []byte) (int, error) {
+// keepAnswer keeps the answer to the handshake, with the request's id as every
+// answer has it, for the session's first write: each write of its own costs as much
+// as all else that a connection begins with.
+func (c *conn) keepAnswer(p []byte) {
 	status, rest, _ := bytes.Cut(p, []byte("\r\n"))
-	// One write of joined bytes: a vectored one leaves its vector behind in
-	// the connection for good.
-	answer := bytes.Join([][]byte{status, []byte("X-Request-ID: " + c.requestID), rest}, []byte("\r\n"))
-	if _, err := c.TCPConn.Write(answer); err != nil {
-		return 0, err
-	}
-	return len(p), nil
+	c.answer = bytes.Join([][]byte{status, []byte("X-Request-ID: " + c.requestID), rest}, []byte("\r\n"))
+}
+
+// refuse sends what gws has answered when it did not upgrade.
+func (c *conn) refuse() {
+	_, _ = c.TCPConn.Write(c.answer) // whoever is gone needs none
 }
 
 func closeCodeOf(frame []byte) wire.CloseCode {
@@ -246,6 +248,28 @@ func (c *conn) linger() {
 
 // WriteNow implements hub.Socket with one system call.
 func (c *conn) WriteNow(p []byte) (int, error) {
+	if c.answer != nil {
+		return c.writeFirst(p)
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	return c.write(p)
+}
+
+// writeFirst is the first WriteNow: the answer goes before p.
+func (c *conn) writeFirst(p []byte) (int, error) {
+	n, err := c.write(append(c.answer, p...))
+	if n < len(c.answer) {
+		c.answer = c.answer[n:]
+		return 0, err
+	}
+	n -= len(c.answer)
+	c.answer = nil
+	return n, err
+}
+
+func (c *conn) write(p []byte) (int, error) {
 	c.out, c.written, c.outErr = p, 0, nil
 	err := c.raw.Write(c.writeFD)
 	c.out = nil
@@ -285,6 +309,10 @@ func (c *conn) WriteAll(bufs [][]byte, timeout time.Duration) error {
 		return errEnding
 	}
 	buffers := net.Buffers(bufs)
+	if c.answer != nil { // the socket took not even that at once
+		buffers = append(net.Buffers{c.answer}, bufs...)
+		c.answer = nil
+	}
 	if _, err := buffers.WriteTo(c.TCPConn); err != nil {
 		return err
 	}

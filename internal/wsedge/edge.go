@@ -210,6 +210,7 @@ func (e *Edge) upgrade(w http.ResponseWriter, r *http.Request, s *hub.Session, b
 	c.requestID = gateway.OriginOf(r.Context()).RequestID
 	ws, err := upgrader.UpgradeFromConn(c, c.reader(), r)
 	if err != nil {
+		c.refuse()
 		_ = netConn.Close()
 		s.End(0)
 		return nil
