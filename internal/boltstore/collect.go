@@ -15,6 +15,7 @@ type collector struct {
 	messages    []gateway.Message
 	bytes       int
 	scratch     []byte
+	user        gateway.AccountName // of the message before
 }
 
 // add reports whether there may be more.
@@ -25,6 +26,13 @@ func (c *collector) add(m gateway.Message) bool {
 	}
 	c.messages = append(c.messages, m)
 	return len(c.messages) < c.limit
+}
+
+// decode has neighbours of one account share its name.
+func (c *collector) decode(seq gateway.Seq, value []byte) (gateway.Message, bool) {
+	m, ok := decodeMessage(c.v.id, seq, value, &c.scratch, c.user)
+	c.user = m.User
+	return m, ok
 }
 
 func (c *collector) done() bool { return len(c.messages) >= c.limit || c.first > c.last }
@@ -72,7 +80,7 @@ func (c *collector) fromBucket(down bool) error {
 		}
 		bad := 0
 		for i, seq := range raw.seqs {
-			m, ok := decodeMessage(c.v.id, seq, raw.value(i), &c.scratch)
+			m, ok := c.decode(seq, raw.value(i))
 			if !ok {
 				bad++
 			} else if !c.add(m) {
@@ -83,6 +91,9 @@ func (c *collector) fromBucket(down bool) error {
 	}
 	return nil
 }
+
+// rawGuess is the most memory that a run is given before it is known to need it.
+const rawGuess = 64 << 10
 
 // rawBatch is a run of values, copied into one piece of memory.
 type rawBatch struct {
@@ -118,6 +129,10 @@ func (r *rawBatch) load(c *bolt.Cursor, first, last gateway.Seq, limit int, down
 		seq := keySeq(key)
 		if seq < first || seq > last || len(r.bytes)+len(value) > maxPageBytes && len(r.seqs) > 0 {
 			return
+		}
+		if r.bytes == nil {
+			// The others are likely as long.
+			r.bytes = make([]byte, 0, min(limit*(len(value)+len(value)/8), rawGuess))
 		}
 		r.seqs = append(r.seqs, seq)
 		r.bytes = append(r.bytes, value...)

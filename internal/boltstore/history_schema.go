@@ -64,7 +64,7 @@ func newestRecords(bucket *bolt.Bucket, id gateway.RoomID) []*gateway.Record {
 	var scratch []byte
 	c := bucket.Cursor()
 	for key, value := c.Last(); key != nil && len(recs) < migratedMessages; key, value = c.Prev() {
-		if m, ok := decodeMessage(id, keySeq(key), value, &scratch); ok {
+		if m, ok := decodeMessage(id, keySeq(key), value, &scratch, ""); ok {
 			recs = append(recs, &gateway.Record{Room: id, Message: m})
 		}
 	}

@@ -235,7 +235,7 @@ func (i *Inspection) messages(r *pageReader, room string, bucket []byte, heads m
 	i.each(r, bucket, func(key, value []byte, _ bool) {
 		count++
 		last = max(last, keySeq(key))
-		if _, ok := decodeMessage(gateway.RoomID(room), keySeq(key), value, &scratch); !ok {
+		if _, ok := decodeMessage(gateway.RoomID(room), keySeq(key), value, &scratch, ""); !ok {
 			i.problem("message %d of room %s fails its sum: %s", keySeq(key), strings.ToValidUTF8(room, "?"), leftOut)
 		}
 	})

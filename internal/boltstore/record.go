@@ -38,19 +38,20 @@ func appendMessage(dst []byte, room gateway.RoomID, m *gateway.Message) []byte {
 // decodeMessage reads a stored message. The payload is a part of value; the
 // strings are copies. It returns false for a value that is not exactly what was
 // stored for this room and seq.
-func decodeMessage(room gateway.RoomID, seq gateway.Seq, value []byte, scratch *[]byte) (gateway.Message, bool) {
+//
+// likely is an account that may have published it, whose name is shared then.
+func decodeMessage(room gateway.RoomID, seq gateway.Seq, value []byte, scratch *[]byte, likely gateway.AccountName) (gateway.Message, bool) {
 	body, ok := openSum(value, room, uint64(seq), scratch)
 	if !ok {
 		return gateway.Message{}, false
 	}
 	d := decoder{b: body}
 	version, kind := d.byte(), d.byte()
-	m := gateway.Message{
-		Seq:  seq,
-		TS:   gateway.Timestamp(d.varint()),
-		User: gateway.AccountName(d.bytes()),
-		ID:   gateway.MessageID(d.bytes()),
+	m := gateway.Message{Seq: seq, TS: gateway.Timestamp(d.varint()), User: likely}
+	if user := d.bytes(); string(user) != string(likely) {
+		m.User = gateway.AccountName(user)
 	}
+	m.ID = gateway.MessageID(d.bytes())
 	m.Payload = gateway.Payload{Kind: gateway.PayloadKind(kind), Bytes: d.b}
 	return m, !d.bad && version == recordVersion
 }
@@ -82,7 +83,7 @@ func decodeLogEntry(value []byte, scratch *[]byte) (*gateway.Record, bool) {
 	if d.bad {
 		return nil, false
 	}
-	m, ok := decodeMessage(room, seq, append([]byte(nil), d.b...), scratch)
+	m, ok := decodeMessage(room, seq, append([]byte(nil), d.b...), scratch, "")
 	return &gateway.Record{Room: room, Message: m}, ok
 }
 

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync"
 	"time"
 
 	"edgegw/internal/gateway"
@@ -82,6 +83,7 @@ type API struct {
 	opts    Options
 	routes  []route
 	origins map[string]bool
+	pages   sync.Pool // of *[]byte, for writePage
 }
 
 // New makes the handler.

@@ -36,8 +36,23 @@ func (a *API) getMessages(w http.ResponseWriter, r *http.Request) error {
 		h.Add("Link", link)
 	}
 	// A client that is gone gets nothing.
-	_, _ = w.Write(appendPage(nil, room, page)) // #nosec G705 -- JSON, announced as such with nosniff; never a page
+	a.writePage(w, room, page)
 	return nil
+}
+
+// writePage makes the page in a buffer that the next one uses again: a page is
+// large beside what else a small board has to collect.
+func (a *API) writePage(w http.ResponseWriter, room gateway.RoomID, page gateway.HistoryPage) {
+	const keep = 64 << 10
+	buf, _ := a.pages.Get().(*[]byte)
+	if buf == nil {
+		buf = new([]byte)
+	}
+	text := appendPage((*buf)[:0], room, page)
+	_, _ = w.Write(text) // #nosec G705 -- JSON, announced as such with nosniff; never a page
+	if *buf = text; cap(text) <= keep {
+		a.pages.Put(buf)
+	}
 }
 
 // parseHistoryQuery reads the query strictly: a parameter that is unknown, given
