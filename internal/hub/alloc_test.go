@@ -117,6 +117,7 @@ func (h *plain) Delete(gateway.RoomID) error                                    
 func (h *plain) NewEpoch(gateway.RoomID) error                                     { return nil }
 func (h *plain) ForgetEpochs(gateway.RoomID) error                                 { return nil }
 func (h *plain) Begin(gateway.RoomID, gateway.RoomHead, []gateway.PastEpoch) error { return nil }
+func (h *plain) Behind(gateway.RoomID) gateway.Seq                                 { return 0 }
 func (h *plain) Find(gateway.RoomID, gateway.AccountName, gateway.MessageID) (gateway.Found, error) {
 	return gateway.Found{}, nil
 }

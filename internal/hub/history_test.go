@@ -13,6 +13,7 @@ type life struct {
 	epoch     gateway.Epoch
 	past      []gateway.PastEpoch
 	purged    gateway.Seq // the newest that is gone
+	behind    gateway.Seq // what Begin was told
 	committed gateway.Seq
 	damaged   map[gateway.Seq]bool
 }
@@ -111,8 +112,14 @@ func (h *history) Begin(room gateway.RoomID, head gateway.RoomHead, past []gatew
 	for seq := range head.Seq {
 		elsewhere = append(elsewhere, &gateway.Record{Room: room, Message: gateway.Message{Seq: seq + 1, TS: head.TS}})
 	}
-	h.rooms[room], h.lives[room] = elsewhere, &life{epoch: h.nextEpochLocked(), past: past, purged: head.Seq}
+	h.rooms[room], h.lives[room] = elsewhere, &life{epoch: h.nextEpochLocked(), past: past, purged: head.Seq, behind: head.Seq}
 	return h.broken
+}
+
+func (h *history) Behind(room gateway.RoomID) gateway.Seq {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.lifeLocked(room).behind
 }
 
 func (h *history) ForgetEpochs(room gateway.RoomID) error {

@@ -73,6 +73,9 @@ type VolatileHistory interface {
 	// is kept elsewhere, in an epoch that never was. It remembers the epochs
 	// that ended at that message or before.
 	Begin(room gateway.RoomID, head gateway.RoomHead, past []gateway.PastEpoch) error
+	// Behind is the seq of that newest message, 0 for a room that was not begun
+	// like that.
+	Behind(room gateway.RoomID) gateway.Seq
 }
 
 // Clock is the gateway's logical time.

@@ -65,6 +65,39 @@ func TestConfigureTheClass(t *testing.T) {
 	}
 }
 
+// Who published just before the room went to memory, and did not hear of it, sends
+// again: it is not there twice. What has gone with the memory can be sent again.
+func TestConfigureAndPublishAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, keepSettings)
+		publish := func(id string, want uint64) {
+			t.Helper()
+			p := w.connect(in("lobby"))
+			p.send(`{"type":"message","id":"%s","data":1}`, id)
+			w.stored.commit()
+			if f := p.frames(); !slices.ContainsFunc(f, func(f frame) bool { return f.Type == "ack" && f.ID == id && f.Seq == want }) {
+				t.Errorf("%s: no ack of seq %d:\n%s", id, want, texts(f))
+			}
+		}
+		publish("a", 1)
+		publish("b", 2)
+		w.configure("lobby", toClass(gateway.DurabilityMemory))
+		publish("b", 2)
+		publish("c", 3)
+		publish("a", 1)
+		publish("c", 3)
+		w.configure("lobby", toClass(gateway.DurabilityQueued))
+		publish("c", 3)
+		publish("d", 4)
+		w.configure("lobby", toClass(gateway.DurabilityMemory))
+		if err := w.hub.Delete(t.Context(), "lobby"); err != nil {
+			t.Fatal(err)
+		}
+		w.configure("lobby", toClass(gateway.DurabilityMemory))
+		publish("a", 1) // another one
+	})
+}
+
 // What is announced in memory follows for those who had everything when the room
 // went there, as long as all of it is kept.
 func TestConfigureToMemoryAndResume(t *testing.T) {

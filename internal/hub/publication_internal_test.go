@@ -79,6 +79,7 @@ func (k *keeping) Delete(gateway.RoomID) error                                  
 func (k *keeping) NewEpoch(gateway.RoomID) error                                     { return nil }
 func (k *keeping) ForgetEpochs(gateway.RoomID) error                                 { return nil }
 func (k *keeping) Begin(gateway.RoomID, gateway.RoomHead, []gateway.PastEpoch) error { return nil }
+func (k *keeping) Behind(gateway.RoomID) gateway.Seq                                 { return 0 }
 func (k *keeping) Find(gateway.RoomID, gateway.AccountName, gateway.MessageID) (gateway.Found, error) {
 	return gateway.Found{}, nil
 }

@@ -146,7 +146,7 @@ func (r *room) place(pub *publication) (waits bool, err error) {
 	m := &pub.record.Message
 	pub.durability = r.settings.Load().Durability
 	if m.ID != "" {
-		found, err := r.history.Find(r.id, m.User, m.ID)
+		found, err := r.find(m)
 		switch {
 		case err != nil:
 			return false, err
@@ -175,6 +175,19 @@ func (r *room) place(pub *publication) (waits bool, err error) {
 		r.announceLocked(m)
 	}
 	return waits, nil
+}
+
+// find looks for a message that was published under the same id: in a room that was
+// moved to memory, also before.
+func (r *room) find(m *gateway.Message) (gateway.Found, error) {
+	found, err := r.history.Find(r.id, m.User, m.ID)
+	if err != nil || found.Seq != 0 || r.settings.Load().Durability != gateway.DurabilityMemory {
+		return found, err
+	}
+	if r.hub.opts.Volatile.Behind(r.id) == 0 {
+		return found, nil
+	}
+	return r.hub.opts.Stored.Find(r.id, m.User, m.ID)
 }
 
 // prepare readies the publication for its commit, which may come as soon as the

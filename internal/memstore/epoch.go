@@ -54,7 +54,18 @@ func (s *Store) Begin(id gateway.RoomID, head gateway.RoomHead, past []gateway.P
 	r := s.anewLocked(id)
 	r.head.Seq, r.head.TS, r.head.Oldest = head.Seq, head.TS, head.Seq+1
 	r.past = append(r.past, past[max(0, len(past)-maxEpochs):]...)
+	r.behind = head.Seq
 	return nil
+}
+
+// Behind is the seq of the message that Begin was told of, 0 for other rooms.
+func (s *Store) Behind(id gateway.RoomID) gateway.Seq {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.rooms[id]; r != nil {
+		return r.behind
+	}
+	return 0
 }
 
 // anewLocked puts an empty room, in an epoch of its own, in the place of the one

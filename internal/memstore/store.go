@@ -72,6 +72,7 @@ type room struct {
 
 	publishers map[gateway.AccountName]*publisher
 	past       []gateway.PastEpoch
+	behind     gateway.Seq // what Begin was told
 }
 
 // New returns an empty store. Its epoch is random, so that no client takes the
