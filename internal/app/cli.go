@@ -86,26 +86,44 @@ func closeStopped(cfg *config.Config, identity *boltstore.Identity) error {
 }
 
 // adopt gives what root has made in the data folder of a gateway that does not run
-// to the folder's owner: the gateway could not open it.
-func adopt(dataDir string) error {
+// to the folder's owner: the gateway could not open it. Nothing outside of the
+// folder can be reached, whatever its owner links meanwhile.
+func adopt(dataDir string) (err error) {
 	if os.Geteuid() != 0 {
 		return nil
 	}
-	var owner syscall.Stat_t
-	if err := syscall.Stat(dataDir, &owner); err != nil {
+	root, err := os.OpenRoot(dataDir)
+	if err != nil {
 		return err
 	}
-	return filepath.WalkDir(dataDir, func(path string, _ fs.DirEntry, err error) error {
-		var st syscall.Stat_t
-		if err != nil || syscall.Lstat(path, &st) != nil || st.Uid == owner.Uid {
+	defer func() { err = errors.Join(err, root.Close()) }()
+	owner, err := statOf(root, ".")
+	if err != nil {
+		return err
+	}
+	return fs.WalkDir(root.FS(), ".", func(name string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		st, err := statOf(root, name)
+		if err != nil || st.Uid == owner.Uid {
 			return err
 		}
 		// Not what the owner may have linked here from elsewhere.
 		if kind := st.Mode & syscall.S_IFMT; st.Uid != 0 || kind != syscall.S_IFDIR && (kind != syscall.S_IFREG || st.Nlink > 1) {
 			return nil
 		}
-		return os.Lchown(path, int(owner.Uid), int(owner.Gid))
+		return root.Lchown(name, int(owner.Uid), int(owner.Gid))
 	})
+}
+
+func statOf(root *os.Root, name string) (*syscall.Stat_t, error) {
+	info, err := root.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	st, _ := info.Sys().(*syscall.Stat_t) // there is no other on Linux
+	return st, nil
 }
 
 // direct is what the admin socket and the command line work on.

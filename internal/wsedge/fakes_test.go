@@ -29,11 +29,12 @@ const patience = 10 * time.Second
 // is asked can be overtaken by a change.
 type directory struct {
 	revision atomic.Uint64
+
+	mu sync.Mutex
 	// looked is called when an account was looked up, asked when the revision
 	// is asked for, with how often that has happened.
 	looked, asked func(times int)
 
-	mu       sync.Mutex
 	identity accounts.Identity
 	refusal  error
 	looks    int
@@ -43,10 +44,10 @@ type directory struct {
 func (d *directory) Authenticate(context.Context, string) (accounts.Identity, error) {
 	d.mu.Lock()
 	d.looks++
-	id, err, n := d.identity, d.refusal, d.looks
+	id, err, n, looked := d.identity, d.refusal, d.looks, d.looked
 	d.mu.Unlock()
-	if d.looked != nil {
-		d.looked(n)
+	if looked != nil {
+		looked(n)
 	}
 	return id, err
 }
@@ -54,19 +55,24 @@ func (d *directory) Authenticate(context.Context, string) (accounts.Identity, er
 func (d *directory) Revision() uint64 {
 	d.mu.Lock()
 	d.asks++
-	n := d.asks
+	n, asked := d.asks, d.asked
 	d.mu.Unlock()
-	if d.asked != nil {
-		d.asked(n)
+	if asked != nil {
+		asked(n)
 	}
 	return d.revision.Load()
 }
 
+// set changes what the directory says from now on.
+func (d *directory) set(how func(*directory)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	how(d)
+}
+
 // change is what the accounts do: they change, and then tell the hub.
 func (d *directory) change(how func(*directory), tell func()) {
-	d.mu.Lock()
-	how(d)
-	d.mu.Unlock()
+	d.set(how)
 	d.revision.Add(1)
 	tell()
 }

@@ -70,14 +70,13 @@ func TestGate(t *testing.T) {
 	if n := goOn(); n != places {
 		t.Errorf("%d are connected, want %d", n, places)
 	}
-	s.directory.looked = nil
-	s.directory.refusal = errGone
+	s.directory.set(func(d *directory) { d.looked, d.refusal = nil, errGone })
 	for range 2 * places {
 		if c := s.dial(); c.refused != "invalid_token false" {
 			t.Fatalf("refused with %q", c.refused)
 		}
 	}
-	s.directory.refusal = nil
+	s.directory.set(func(d *directory) { d.refusal = nil })
 	s.hub.SetPressure(hub.PressureConnections)
 	if c := s.dial(); c.refused != "unavailable true" {
 		t.Errorf("under pressure refused with %q", c.refused)
