@@ -35,7 +35,7 @@ func checkFile(path string, size int64) (err error) {
 	defer func() { err = errors.Join(err, file.Close()) }()
 	meta, magic, err := newestMeta(file)
 	switch {
-	case err != nil && !magic && !blank(file):
+	case err != nil && !magic && !blank(file) && !paged(file):
 		return refuse(err, "%s is no edgegw store; move it away, or choose another data_dir", path)
 	case err != nil:
 		return refuseDamaged(path, err)
@@ -52,6 +52,25 @@ func blank(file *os.File) bool {
 	head := make([]byte, 64)
 	n, _ := file.ReadAt(head, 0)
 	return !slices.ContainsFunc(head[:n], func(b byte) bool { return b != 0 })
+}
+
+// paged reports whether any of the file's first pages is one of bbolt's, at its
+// place: then the file is one that has lost its meta pages.
+func paged(file *os.File) bool {
+	const most = 64
+	for _, pageSize := range []int64{4096, int64(os.Getpagesize())} {
+		for id := int64(2); id < most; id++ {
+			var head [pageHeaderBytes]byte
+			if _, err := file.ReadAt(head[:], id*pageSize); err != nil {
+				break
+			}
+			kind := binary.NativeEndian.Uint16(head[8:])
+			if binary.NativeEndian.Uint64(head[:]) == uint64(id) && (kind == branchPage || kind == leafPage || kind == freelistPage) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // newestMeta returns the valid meta page of the newest transaction, and whether

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -120,6 +121,13 @@ func TestOpenMends(t *testing.T) {
 		{"ok cut in the middle", func(t *testing.T, path string) string { return cut(t, path, 20<<10) }, false},
 		{"ok cut inside the meta pages", func(t *testing.T, path string) string { return cut(t, path, 5000) }, false},
 		{"ok both meta pages damaged", func(t *testing.T, path string) string { return flip(t, path, 20, 4096+20) }, false},
+		{"ok other pages in the place of the meta pages", func(t *testing.T, path string) string {
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return rewrite(t, path, slices.Concat(b[3*4096:5*4096], b[2*4096:]))
+		}, false},
 		{"ok state record", func(t *testing.T, path string) string { return alter(t, path, keyState, []byte("nonsense")) }, true},
 		{"ok damage that was met before", func(t *testing.T, path string) string {
 			rewrite(t, markOf(path), nil)

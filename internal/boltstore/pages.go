@@ -102,18 +102,19 @@ func (r *pageReader) descend(id uint64, depth int, each func(key, value []byte, 
 		r.damaged++
 		return nil
 	}
-	count := int(binary.NativeEndian.Uint16(page[10:]))
+	count, next := r.elements(page)
 	for i := range count {
 		at := pageHeaderBytes + i*elementBytes
 		if at+elementBytes > len(page) {
 			r.damaged++
 			return nil
 		}
-		key, ok := branchKey(page, at)
+		key, start, ok := branchKey(page, at)
 		if !ok || i > 0 && bytes.Compare(key, r.last) <= 0 {
 			r.damaged++
 			continue
 		}
+		next = r.follows(next, start, start+uint64(len(key)))
 		r.least = key
 		if err := r.descend(binary.NativeEndian.Uint64(page[at+8:]), depth+1, each); err != nil {
 			return err
@@ -122,18 +123,40 @@ func (r *pageReader) descend(id uint64, depth int, each func(key, value []byte, 
 	return nil
 }
 
-func branchKey(page []byte, at int) ([]byte, bool) {
-	start := uint64(at) + uint64(binary.NativeEndian.Uint32(page[at:]))
+// elements is how many a page says that it has, and where the first one's key is
+// then: bbolt puts keys and values behind the elements, one after the other without
+// a hole, so that no element can be missing, or too long, unseen. Only what stands
+// inside another page may have none.
+func (r *pageReader) elements(page []byte) (count int, first uint64) {
+	count = int(binary.NativeEndian.Uint16(page[10:]))
+	if count == 0 && len(page) > pageHeaderBytes {
+		r.damaged++
+	}
+	return count, uint64(pageHeaderBytes + count*elementBytes)
+}
+
+// follows counts it as damage when something does not start where it has to, and
+// returns where the next one has to.
+func (r *pageReader) follows(want, start, end uint64) (next uint64) {
+	if start != want {
+		r.damaged++
+	}
+	return end
+}
+
+func branchKey(page []byte, at int) (key []byte, start uint64, ok bool) {
+	start = uint64(at) + uint64(binary.NativeEndian.Uint32(page[at:]))
 	end := start + uint64(binary.NativeEndian.Uint32(page[at+4:]))
 	if start >= end || end > uint64(len(page)) {
-		return nil, false
+		return nil, 0, false
 	}
-	return page[start:end:end], true
+	return page[start:end:end], start, true
 }
 
 func (r *pageReader) leaf(page []byte, each func(key, value []byte, bucket bool) error) error {
 	order := binary.NativeEndian
-	for i := range int(order.Uint16(page[10:])) {
+	count, next := r.elements(page)
+	for i := range count {
 		at := uint64(pageHeaderBytes + i*elementBytes)
 		if at+elementBytes > uint64(len(page)) {
 			r.damaged++
@@ -146,6 +169,7 @@ func (r *pageReader) leaf(page []byte, each func(key, value []byte, bucket bool)
 			r.damaged++
 			continue
 		}
+		next = r.follows(next, start, end)
 		if !r.inOrder(page[start:middle:middle]) {
 			continue
 		}
