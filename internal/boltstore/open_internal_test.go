@@ -129,6 +129,8 @@ func TestOpenMends(t *testing.T) {
 			return rewrite(t, path, slices.Concat(b[3*4096:5*4096], b[2*4096:]))
 		}, false},
 		{"ok state record", func(t *testing.T, path string) string { return alter(t, path, keyState, []byte("nonsense")) }, true},
+		{"ok a bit of its kind", func(t *testing.T, path string) string { return alter(t, path, keyKind, []byte("higtory")) }, true},
+		{"ok a bit of its schema version", func(t *testing.T, path string) string { return alter(t, path, keySchema, []byte{64, 0, 0, 2}) }, true},
 		{"ok damage that was met before", func(t *testing.T, path string) string {
 			rewrite(t, markOf(path), nil)
 			return path

@@ -1,7 +1,6 @@
 package boltstore
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -127,6 +126,10 @@ func DropOld(path string) error {
 	return errors.Join(errs...)
 }
 
+// newerSchemas is how many versions ahead a file may be of a newer edgegw: one that
+// is further ahead says so by a flipped bit.
+const newerSchemas = 100
+
 func (s schema) read(tx *bolt.Tx, path string) (uint32, error) {
 	meta := tx.Bucket(bucketMeta)
 	if meta == nil || meta.Get(keyKind) == nil || len(meta.Get(keySchema)) != 4 {
@@ -135,11 +138,18 @@ func (s schema) read(tx *bolt.Tx, path string) (uint32, error) {
 		}
 		return 0, refuse(nil, "%s is no edgegw store; move it away, or choose another data_dir", path)
 	}
-	if kind := meta.Get(keyKind); !bytes.Equal(kind, []byte(s.kind)) {
+	switch kind := string(meta.Get(keyKind)); kind {
+	case s.kind:
+	default:
+		return 0, refuseDamaged(path, fmt.Errorf("it says that it is the %q store", kind))
+	case identitySchema().kind, historySchema().kind:
 		return 0, refuse(nil, "%s is the %s store, not the %s store; put the files back under their own names", path, kind, s.kind)
 	}
 	have := binary.BigEndian.Uint32(meta.Get(keySchema))
-	if have < 1 || have > s.version() {
+	if have < 1 || have > s.version()+newerSchemas {
+		return 0, refuseDamaged(path, fmt.Errorf("it says that its schema version is %d", have))
+	}
+	if have > s.version() {
 		return 0, refuse(nil, "%s has schema version %d and this edgegw knows up to %d; run the newer edgegw, or restore an older backup",
 			path, have, s.version())
 	}
