@@ -1,12 +1,15 @@
 package app
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -254,5 +257,37 @@ func TestAStartSweepsLeftovers(t *testing.T) {
 	cancel()
 	if err := a.Run(ctx); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A start tells of what others may read or change.
+func TestExposedFilesAreTold(t *testing.T) {
+	cfg := stoppedConfig(t, t.TempDir())
+	stopped(t, cfg, addUser("ann"))
+	start := func() string {
+		t.Helper()
+		var log bytes.Buffer
+		a, err := New(t.Context(), cfg, Deps{Log: &log})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := a.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		return log.String()
+	}
+	if err := os.Chmod(cfg.DataDir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if log := start(); strings.Contains(log, "data_exposed") {
+		t.Errorf("nothing is exposed, and told was\n%s", log)
+	}
+	if err := errors.Join(os.Chmod(cfg.DataDir, 0o777), os.Chmod(filepath.Join(cfg.DataDir, historyFile), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	if log := start(); strings.Count(log, "data_exposed") != 2 || !strings.Contains(log, "chmod 700") || !strings.Contains(log, "chmod 600") {
+		t.Errorf("told was\n%s", log)
 	}
 }

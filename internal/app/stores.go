@@ -73,6 +73,7 @@ func (a *App) openStores(deps Deps) error {
 		return err
 	}
 	a.closers = append(a.closers, a.identity)
+	a.warnReadable()
 	a.clock, err = startClock(a.identity, keptClock(sources))
 	if err != nil {
 		return err
@@ -102,6 +103,24 @@ func startClock(s *boltstore.Identity, sources func(time.Time) clock.Options) (*
 func identityOptions(cfg *config.Config, log *slog.Logger) boltstore.IdentityOptions {
 	return boltstore.IdentityOptions{
 		Path: filepath.Join(cfg.DataDir, identityFile), Copy: copyPath(cfg), Rescue: rescueAccounts(cfg), Logger: log,
+	}
+}
+
+// warnReadable tells of files with password hashes and messages that every user of
+// the machine can read, or put others in the place of.
+func (a *App) warnReadable() {
+	for _, name := range []string{".", identityFile, copyFile, historyFile} {
+		path := filepath.Join(a.cfg.DataDir, name)
+		info, err := os.Stat(path)
+		if err != nil {
+			continue // it may not be there yet
+		}
+		switch mode := info.Mode().Perm(); {
+		case name == "." && mode&0o022 != 0:
+			a.logger.Warn("others may change files in the data folder; run chmod 700 on it", "event", "data_exposed", "path", path)
+		case name != "." && mode&0o077 != 0:
+			a.logger.Warn("others may read or write a store; run chmod 600 on it", "event", "data_exposed", "path", path)
+		}
 	}
 }
 
