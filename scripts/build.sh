@@ -13,7 +13,8 @@
 # only, so that no //go:debug line can make it.
 #
 # cold: packages whose functions are not inlined, 0.8 MB on armv6. None of them
-# runs when a message travels over a WebSocket. crypto/internal/fips140/nistec/fiat would be 0.13 MB
+# runs when a message travels over a WebSocket (of net, what a slow reader's
+# writer calls). crypto/internal/fips140/nistec/fiat would be 0.13 MB
 # more, and the price is P-256 on boards without assembly for it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -21,7 +22,7 @@ cold=(archive/tar compress/... crypto/ecdsa crypto/rsa crypto/tls crypto/x509 en
     log/slog math/big mime/... net/url os/user regexp/... text/template/... vendor/... github.com/BurntSushi/...
     github.com/klauspost/... github.com/spf13/... edgegw/cmd/... edgegw/internal/adminsock edgegw/internal/app
     edgegw/internal/backup edgegw/internal/config edgegw/internal/webhook fmt os io/fs path/filepath golang.org/x/text/...
-    edgegw/internal/accounts edgegw/internal/httpapi edgegw/internal/password reflect crypto/hpke crypto/internal/fips140/ecdsa
+    edgegw/internal/accounts edgegw/internal/httpapi edgegw/internal/password reflect net crypto/hpke crypto/internal/fips140/ecdsa
     crypto/internal/fips140/edwards25519/... crypto/internal/fips140/mlkem crypto/internal/fips140/rsa)
 gcflags=()
 for package in "${cold[@]}"; do
