@@ -140,10 +140,10 @@ func (s schema) read(tx *bolt.Tx, path string) (uint32, error) {
 	}
 	switch kind := string(meta.Get(keyKind)); kind {
 	case s.kind:
-	default:
-		return 0, refuseDamaged(path, fmt.Errorf("it says that it is the %q store", kind))
 	case identitySchema().kind, historySchema().kind:
 		return 0, refuse(nil, "%s is the %s store, not the %s store; put the files back under their own names", path, kind, s.kind)
+	default:
+		return 0, refuseDamaged(path, fmt.Errorf("it says that it is the %q store", kind))
 	}
 	have := binary.BigEndian.Uint32(meta.Get(keySchema))
 	if have < 1 || have > s.version()+newerSchemas {
