@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -52,7 +53,10 @@ func (k *talker) talk(addr, token string, stop <-chan struct{}) error {
 	if err != nil {
 		return nil
 	}
-	if socket == nil {
+	switch {
+	case socket == nil && answer.Status == http.StatusServiceUnavailable:
+		return nil // it is ending: the fault has struck already
+	case socket == nil:
 		return fmt.Errorf("handshake: %d %s", answer.Status, answer.Body)
 	}
 	defer func() { _ = conn.Close() }()
