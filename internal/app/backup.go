@@ -159,7 +159,7 @@ func backupStopped(ctx context.Context, cfg *config.Config, w io.Writer) (err er
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, history.Close(), identity.Close()) }()
+	defer func() { err = errors.Join(err, history.Close(), identity.Close(), adopt(cfg.DataDir)) }()
 	c, err := startClock(identity, clock.System)
 	if err != nil {
 		return err

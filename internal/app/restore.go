@@ -50,7 +50,7 @@ func Restore(cfg *config.Config, path string) (done Restored, err error) {
 	if err != nil {
 		return done, err
 	}
-	defer func() { err = errors.Join(err, lock()) }()
+	defer func() { err = errors.Join(err, lock(), adopt(cfg.DataDir)) }()
 	if _, err := install(cfg.DataDir); err != nil { // of one that was cut off
 		return done, err
 	}

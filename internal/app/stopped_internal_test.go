@@ -214,13 +214,38 @@ func TestRootLeavesFilesToTheirOwner(t *testing.T) {
 		t.Log(err) // another disk
 	}
 	stopped(t, cfg, addUser("ann"))
+	ownedBy(t, cfg.DataDir, nobody)
+	a, err := New(t.Context(), cfg, Deps{Log: io.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := a.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	archive := filepath.Join(t.TempDir(), "archive")
+	if err := Backup(t.Context(), cfg, archive); err != nil {
+		t.Fatal(err)
+	}
+	ownedBy(t, cfg.DataDir, nobody)
+	if _, err := Restore(cfg, archive); err != nil {
+		t.Fatal(err)
+	}
+	ownedBy(t, cfg.DataDir, nobody)
+}
+
+// ownedBy wants all files below the folder to belong to a user, but for one that is
+// linked from elsewhere.
+func ownedBy(t *testing.T, dir string, uid uint32) {
+	t.Helper()
 	seen := 0
-	err := filepath.WalkDir(cfg.DataDir, func(path string, _ fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 		var st syscall.Stat_t
 		if err == nil {
 			err = syscall.Lstat(path, &st)
 		}
-		if seen++; filepath.Base(path) == "linked" != (st.Uid == 0) {
+		if seen++; filepath.Base(path) == "linked" != (st.Uid != uid) {
 			t.Errorf("%s belongs to %d", filepath.Base(path), st.Uid)
 		}
 		return err
