@@ -157,7 +157,7 @@ rows() {
         on "$t" -- fanout-max "$r" --subscribers 100
         on "$t" -- fanout-max "$r" --subscribers 1000
     fi
-    if wanted latency; then on "$t" -- latency "$r"; fi
+    if wanted latency; then on "$t" -- latency "$r" --warmup 3s; fi
     if wanted idle-memory; then on "$t" -- idle-memory "$r" --connections 5000; fi
     if wanted acked; then
         on "$t" --commit-window 0 -- acked "$r" --publishers 1 --window 64

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -31,27 +30,29 @@ func serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			deps := app.Deps{Log: cmd.ErrOrStderr()}
 			if os.Getenv("GOGC") == "" {
+				deps.GCPercent = gcPercent
 				debug.SetGCPercent(gcPercent)
 			}
-			return serve(cmd.Context(), cfg, cmd.ErrOrStderr())
+			return serve(cmd.Context(), cfg, deps)
 		},
 	}
 	addOptionFlags(cmd)
 	return cmd
 }
 
-func serve(ctx context.Context, cfg *config.Config, log io.Writer) error {
+func serve(ctx context.Context, cfg *config.Config, deps app.Deps) error {
 	// From the first moment on: until it is asked for, the signal would end
 	// the process.
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
-	gw, err := app.New(ctx, cfg, app.Deps{Log: log})
+	gw, err := app.New(ctx, cfg, deps)
 	if err != nil {
 		return err
 	}
-	logger := telemetry.NewLogger(log, telemetry.LogOptions{Format: string(cfg.LogFormat), Level: cfg.LogLevel})
+	logger := telemetry.NewLogger(deps.Log, telemetry.LogOptions{Format: string(cfg.LogFormat), Level: cfg.LogLevel})
 	reloads, stop := context.WithCancel(ctx)
 	var ended sync.WaitGroup
 	ended.Go(func() { reloadLoop(reloads, hangups, gw.Reload, logger) })

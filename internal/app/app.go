@@ -43,6 +43,9 @@ type Deps struct {
 	// RetentionEvery is how often limits are applied to quiet rooms; 0 for the
 	// history's own rhythm.
 	RetentionEvery time.Duration
+	// GCPercent is the garbage collector's percentage, which is raised under
+	// traffic; 0 leaves it alone.
+	GCPercent int
 }
 
 // App is one gateway. Several can live in one process.
@@ -115,7 +118,7 @@ func (a *App) open(ctx context.Context, deps Deps) error {
 		return err
 	}
 	a.observe()
-	a.pressure.memory = newMemory("/")
+	a.pressure.memory, a.pressure.collector = newMemory("/"), newCollector(deps.GCPercent)
 	a.tasks = tasks{logger: a.logger, list: a.taskList()}
 	return nil
 }

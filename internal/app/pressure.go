@@ -107,8 +107,9 @@ func (l *load) causes() string {
 
 // pressure is the gateway's ladder and what it stands on.
 type pressure struct {
-	ladder ladder
-	memory memory
+	ladder    ladder
+	memory    memory
+	collector collector
 	// shown is what health tells.
 	shown atomic.Pointer[string]
 }
@@ -150,6 +151,7 @@ func (a *App) lookAtLoad() {
 	before := p.ladder.level
 	now := a.load()
 	level := p.ladder.step(&now)
+	p.collector.look(memoryRungs.level(now.memory, level) == hub.PressureNone)
 	text := "ok"
 	if level > hub.PressureNone {
 		text = fmt.Sprintf("level %d (%s): %s", level, cmp.Or(now.causes(), "falling"), shed[level])

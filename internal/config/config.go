@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"edgegw/internal/gateway"
@@ -143,7 +144,10 @@ func (c *Config) RoomClasses() string {
 }
 
 // DefaultRoomSettings are those of a room that no rule matches.
-func DefaultRoomSettings() gateway.RoomSettings {
+func DefaultRoomSettings() gateway.RoomSettings { return defaultRoomSettings() }
+
+// Each message asks for them.
+var defaultRoomSettings = sync.OnceValue(func() gateway.RoomSettings {
 	var rule RoomRule
 	for _, r := range roomTable {
 		if r.Default(Production) != "" {
@@ -152,4 +156,4 @@ func DefaultRoomSettings() gateway.RoomSettings {
 		}
 	}
 	return rule.Settings
-}
+})

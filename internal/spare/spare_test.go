@@ -3,6 +3,7 @@ package spare_test
 import (
 	"runtime"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -61,5 +62,36 @@ func TestOthersGoOn(t *testing.T) {
 	t.Logf("%d and %d times", alone, aside)
 	if aside < 2*alone {
 		t.Errorf("beside a computation others ran %d times, with a spare processor %d times", alone, aside)
+	}
+}
+
+// The computation is nice, whoever called it is not, and its thread does not
+// come back for others.
+func TestTheComputationGoesLast(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	priority := func() int {
+		n, err := syscall.Getpriority(syscall.PRIO_PROCESS, syscall.Gettid())
+		if err != nil {
+			t.Error(err)
+		}
+		return n
+	}
+	before := priority()
+	p := spare.New()
+	for range 20 {
+		inside := 0
+		p.Use(func() { inside = priority() })
+		if inside >= before {
+			t.Fatalf("the priority is %d inside and %d outside", inside, before)
+		}
+	}
+	for range 100 {
+		var n int
+		var done sync.WaitGroup
+		done.Go(func() { n = priority() })
+		done.Wait()
+		if n != before {
+			t.Fatalf("afterwards a goroutine has the priority %d, before %d", n, before)
+		}
 	}
 }
