@@ -13,7 +13,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"strings"
-	"sync"
 	"time"
 
 	"edgegw/internal/gateway"
@@ -143,17 +142,11 @@ func (c *Config) RoomClasses() string {
 	return b.String()
 }
 
-// DefaultRoomSettings are those of a room that no rule matches.
-func DefaultRoomSettings() gateway.RoomSettings { return defaultRoomSettings() }
-
-// Each message asks for them.
-var defaultRoomSettings = sync.OnceValue(func() gateway.RoomSettings {
-	var rule RoomRule
-	for _, r := range roomTable {
-		if r.Default(Production) != "" {
-			// The table's own defaults are tested to be valid.
-			_ = r.set(&rule, raw{text: r.Default(Production)})
-		}
+// DefaultRoomSettings are those of a room that no rule matches. Each message
+// asks for them, so that they are not read from the table, which tells the same.
+func DefaultRoomSettings() gateway.RoomSettings {
+	return gateway.RoomSettings{
+		Durability: gateway.DurabilityQueued, Overflow: gateway.OverflowDisconnect,
+		MaxMessages: 100_000, MaxBytes: 64 << 20,
 	}
-	return rule.Settings
-})
+}
