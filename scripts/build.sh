@@ -16,6 +16,9 @@
 # runs when a message travels over a WebSocket (of net, what a slow reader's
 # writer calls). crypto/internal/fips140/nistec/fiat would be 0.13 MB
 # more, and the price is P-256 on boards without assembly for it.
+#
+# -R on 32-bit ARM: where the parts of the file begin. Go takes 64 KiB there; no
+# kernel that runs such a program has pages of more than 16.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cold=(archive/tar compress/... crypto/ecdsa crypto/rsa crypto/tls crypto/x509 encoding/asn1 encoding/csv encoding/json flag
@@ -29,4 +32,7 @@ for package in "${cold[@]}"; do
     gcflags+=("-gcflags=$package=-l")
 done
 ldflags="-s -w -X runtime.godebugDefault=adaptivestackstart=0${VERSION:+ -X edgegw/internal/buildinfo.version=$VERSION}"
+if [[ ${GOARCH:-$(go env GOARCH)} == arm ]]; then
+    ldflags+=" -R 0x4000"
+fi
 CGO_ENABLED=0 go build -trimpath -tags nethttpomithttp2 -ldflags "$ldflags" "${gcflags[@]}" -o "$1" ./cmd/edgegw
