@@ -33,3 +33,5 @@ require (
 	github.com/valyala/histogram v1.2.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
 )
+
+replace github.com/klauspost/compress => ./third_party/compress

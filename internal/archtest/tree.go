@@ -114,7 +114,7 @@ func (t *Tree) add(byDir map[string]*pkg, rel string) error {
 	}
 	t.texts = append(t.texts, text{path: rel, bytes: b})
 	// The tools are a module of their own with rules of their own.
-	if path.Ext(rel) != ".go" || strings.Contains(rel, "testdata/") || strings.HasPrefix(rel, "tools/") {
+	if path.Ext(rel) != ".go" || strings.Contains(rel, "testdata/") || strings.HasPrefix(rel, "tools/") || strings.HasPrefix(rel, "third_party/") {
 		return nil
 	}
 	parsed, err := parser.ParseFile(t.fset, rel, b, parser.ParseComments|parser.SkipObjectResolution)
