@@ -26,7 +26,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 cold=(archive/tar compress/... crypto/ecdsa crypto/rsa crypto/tls crypto/x509 encoding/asn1 encoding/csv encoding/json flag
     log/slog math/big mime/... net/url os/user regexp/... text/template/... vendor/... github.com/BurntSushi/...
-    github.com/klauspost/... github.com/spf13/... edgegw/cmd/... edgegw/internal/adminsock edgegw/internal/app
+    github.com/spf13/... edgegw/cmd/... edgegw/internal/adminsock edgegw/internal/app
     edgegw/internal/backup edgegw/internal/config edgegw/internal/webhook fmt os io/fs path/filepath golang.org/x/text/...
     edgegw/internal/accounts edgegw/internal/httpapi edgegw/internal/password reflect net crypto/hpke crypto/internal/fips140/ecdsa
     crypto/internal/fips140/edwards25519/... crypto/internal/fips140/mlkem crypto/internal/fips140/rsa)
