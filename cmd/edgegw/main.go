@@ -43,8 +43,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	fmt.Fprintf(stderr, "edgegw: %v\n", err)
 	var bad config.Problems
+	var usage errUsage
 	switch {
-	case errors.As(err, &bad):
+	case errors.As(err, &bad), errors.As(err, &usage):
 		return exitUsage
 	case !*began:
 		fmt.Fprintln(stderr, "edgegw: `edgegw help` lists the commands, `edgegw COMMAND --help` their flags")
@@ -73,7 +74,7 @@ func newRoot(stdin io.Reader) (root *cobra.Command, began *bool) {
 	}
 	root.SetIn(stdin)
 	root.AddCommand(
-		serveCommand(), userCommand(), deviceCommand(), tokenCommand(), clockCommand(), backupCommand(), restoreCommand(), checkCommand(), compactCommand(), tuneCommand(), configCommand(), versionCommand(),
+		serveCommand(), userCommand(), deviceCommand(), tokenCommand(), pubCommand(), subCommand(), healthcheckCommand(), clockCommand(), backupCommand(), restoreCommand(), checkCommand(), compactCommand(), tuneCommand(), configCommand(), versionCommand(),
 	)
 	return root, began
 }

@@ -36,9 +36,29 @@ func addOptionFlags(cmd *cobra.Command, names ...string) {
 	flags.SortFlags = len(names) > 0
 }
 
+// installedFile is the configuration that packages install, and their unit names.
+const installedFile = "/etc/edgegw/edgegw.toml"
+
+// tokenVariable holds an access token for pub and sub. It is no option.
+const tokenVariable = "EDGEGW_TOKEN"
+
 // loadConfig reads the configuration for a command that has option flags.
-func loadConfig(cmd *cobra.Command) (*config.Config, error) {
+func loadConfig(cmd *cobra.Command) (*config.Config, error) { return config.Load(sourcesOf(cmd)) }
+
+// loadInstalled is loadConfig for a command about the gateway of this machine: when
+// nobody names a file, it takes the one that a package has installed.
+func loadInstalled(cmd *cobra.Command) (*config.Config, error) {
+	s := sourcesOf(cmd)
+	_, named := os.LookupEnv(config.FileVariable)
+	if _, err := os.Stat(installedFile); s.File == "" && !named && err == nil {
+		s.File = installedFile
+	}
+	return config.Load(s)
+}
+
+func sourcesOf(cmd *cobra.Command) config.Sources {
 	sources := config.Sources{Flags: make(map[string]string), Environ: os.Environ()}
+	sources.Environ = slices.DeleteFunc(sources.Environ, func(pair string) bool { return strings.HasPrefix(pair, tokenVariable+"=") })
 	known := make(map[string]bool)
 	for _, o := range config.Options() {
 		known[o.Flag()] = true
@@ -51,5 +71,5 @@ func loadConfig(cmd *cobra.Command) (*config.Config, error) {
 			sources.File = f.Value.String()
 		}
 	})
-	return config.Load(sources)
+	return sources
 }

@@ -8,7 +8,7 @@ const (
 	// and other test support may import it.
 	FloorSupport = -1
 	// FloorClient is for what users copy into programs of their own: it
-	// imports the standard library alone, and only tests import it.
+	// imports the standard library alone, and only commands and tests import it.
 	FloorClient = 6
 )
 
@@ -37,6 +37,7 @@ var Floors = map[string]int{
 	"internal/wsedge":    3,
 	"internal/adminsock": 3,
 	"internal/webhook":   3,
+	"internal/reach":     3,
 
 	"internal/app": 4,
 

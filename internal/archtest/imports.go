@@ -50,6 +50,7 @@ func checkFloors(t *Tree, report reporter) {
 				case tests, !listed && mine != FloorClient:
 				case mine == FloorClient:
 					report(f.path, line, dir, "imports %s; a client is copied as it is, with the standard library and nothing else", dir)
+				case mine == FloorTop && theirs == FloorClient: // a command may be a client
 				case theirs == FloorSupport:
 					report(f.path, line, dir, "imports test support outside a test")
 				case theirs >= mine:

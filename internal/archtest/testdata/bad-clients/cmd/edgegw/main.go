@@ -1,0 +1,6 @@
+// Command edgegw may be a client.
+package main
+
+import _ "edgegw/firmware-clients/go"
+
+func main() {}
