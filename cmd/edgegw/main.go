@@ -74,7 +74,7 @@ func newRoot(stdin io.Reader) (root *cobra.Command, began *bool) {
 	}
 	root.SetIn(stdin)
 	root.AddCommand(
-		serveCommand(), userCommand(), deviceCommand(), tokenCommand(), pubCommand(), subCommand(), healthcheckCommand(), clockCommand(), backupCommand(), restoreCommand(), checkCommand(), compactCommand(), tuneCommand(), configCommand(), versionCommand(),
+		serveCommand(), userCommand(), deviceCommand(), tokenCommand(), pubCommand(), subCommand(), healthcheckCommand(), doctorCommand(), clockCommand(), backupCommand(), restoreCommand(), checkCommand(), compactCommand(), tuneCommand(), configCommand(), versionCommand(),
 	)
 	return root, began
 }

@@ -92,8 +92,11 @@ func machineMemory(root string) int64 {
 // cgroupMemory is the least limit of the process's control group and those above
 // it, of either version of control groups, or 0 when there is none. Above
 // memory.high a process is not killed, but slowed down until it might as well be.
-func cgroupMemory(root string) (least int64) {
-	b, _ := os.ReadFile(filepath.Join(root, "proc/self/cgroup"))
+func cgroupMemory(root string) int64 { return groupMemory(root, "proc/self/cgroup") }
+
+// groupMemory is cgroupMemory of the process whose cgroup file is named.
+func groupMemory(root, file string) (least int64) {
+	b, _ := os.ReadFile(filepath.Join(root, file))
 	for line := range strings.Lines(string(b)) {
 		// hierarchy:controllers:group, without controllers in version 2
 		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)

@@ -150,3 +150,7 @@ func DefaultRoomSettings() gateway.RoomSettings {
 		MaxMessages: 100_000, MaxBytes: 64 << 20,
 	}
 }
+
+// Text is an option as it was given, or its default, by name; lists are as in the
+// file. It is "" for one that there is not.
+func (c *Config) Text(option string) string { return c.texts[option] }

@@ -60,7 +60,7 @@ func Local(cfg *config.Config, caFile string) (Target, error) {
 		host, err := dialable(cfg.Listen)
 		return Target{URL: "http://" + host, Local: true}, err
 	}
-	secure := Option(cfg, "tls_listen")
+	secure := cfg.Text("tls_listen")
 	if secure == "" {
 		return Target{}, gateway.Errorf(gateway.CodeInvalidRequest, "--cacert is for https, and this gateway's configuration has no tls_listen; leave it out, or give --url")
 	}
@@ -82,17 +82,6 @@ func Local(cfg *config.Config, caFile string) (Target, error) {
 	return t, err
 }
 
-// Option is the text of an option of cfg by its name, "" for one that there is
-// not.
-func Option(cfg *config.Config, name string) string {
-	for _, s := range cfg.Settings() {
-		if s.Name == name {
-			return strings.Trim(s.Value, `"`)
-		}
-	}
-	return ""
-}
-
 // CAFile is where a gateway keeps the certificate of its own authority.
 func CAFile(dataDir string) string { return filepath.Join(dataDir, "tls", "ca.crt") }
 
@@ -102,7 +91,7 @@ func ownPool(cfg *config.Config) (*x509.CertPool, error) {
 	if err != nil {
 		pool = x509.NewCertPool()
 	}
-	file := Option(cfg, "tls_cert_file")
+	file := cfg.Text("tls_cert_file")
 	if file == "" {
 		file = CAFile(cfg.DataDir)
 	}
