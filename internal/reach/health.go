@@ -87,7 +87,7 @@ func (t Target) Explain(err error) error {
 		hint = "its certificate is not for this name; use one that it names, or add this one to tls_names"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		hint = "its certificate has expired or is not valid yet; compare the clocks of both machines"
-	case errors.As(err, &record):
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		hint = "it speaks no TLS there; is it http:// instead of https://?"
 	case errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout():
 		hint = "it did not answer in time"

@@ -64,20 +64,23 @@ func Local(cfg *config.Config, caFile string) (Target, error) {
 	if secure == "" {
 		return Target{}, gateway.Errorf(gateway.CodeInvalidRequest, "--cacert is for https, and this gateway's configuration has no tls_listen; leave it out, or give --url")
 	}
-	host, err := dialable(secure)
+	return LocalTLS(cfg, secure, caFile)
+}
+
+// LocalTLS is the gateway that cfg starts on this machine with TLS at an address.
+func LocalTLS(cfg *config.Config, address, caFile string) (Target, error) {
+	host, err := dialable(address)
 	if err != nil {
 		return Target{}, err
 	}
 	t := Target{URL: "https://" + host, Local: true}
+	var pool *x509.CertPool
 	if caFile != "" {
-		pool := x509.NewCertPool()
-		if err := addFile(pool, caFile); err != nil {
-			return t, err
-		}
-		t.TLS = trustKeys(pool, host)
-		return t, nil
+		pool = x509.NewCertPool()
+		err = addFile(pool, caFile)
+	} else {
+		pool, err = ownPool(cfg)
 	}
-	pool, err := ownPool(cfg)
 	t.TLS = trustKeys(pool, host)
 	return t, err
 }
