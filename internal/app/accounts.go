@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -86,8 +87,13 @@ func accountsOptions(cfg *config.Config, s *boltstore.Identity, c *clock.Clock, 
 }
 
 // Reload reads the files again that may change while the gateway runs: the
-// signing keys. After an error everything is as it was.
+// signing keys and the certificate. After an error in one of the two, that one is
+// as it was.
 func (a *App) Reload(ctx context.Context) error {
+	return errors.Join(a.certificates.reload(), a.reloadKeys(ctx))
+}
+
+func (a *App) reloadKeys(ctx context.Context) error {
 	ring, err := keyFile{a.cfg}.Load()
 	if err != nil {
 		return err

@@ -40,6 +40,8 @@ type Deps struct {
 	Log io.Writer
 	// Clock replaces the system's in tests; nil for the system's.
 	Clock func(floor time.Time) clock.Options
+	// Certificates replaces parts of the machine in tests of TLS.
+	Certificates CertificateDeps
 	// RetentionEvery is how often limits are applied to quiet rooms; 0 for the
 	// history's own rhythm.
 	RetentionEvery time.Duration
@@ -77,10 +79,13 @@ type App struct {
 	// did not.
 	backupFailed atomic.Pointer[string]
 
-	main, scrape, admin net.Listener
-	failed              chan error // from stores that cannot go on
-	tasks               tasks
-	closers             []io.Closer // in the order of opening
+	certificates *certificates // nil without tls_listen
+
+	main, secure  net.Listener // each nil when its option is empty, one of them at most
+	scrape, admin net.Listener
+	failed        chan error // from stores that cannot go on
+	tasks         tasks
+	closers       []io.Closer // in the order of opening
 }
 
 // mended is a store that was found damaged, and what became of it.
@@ -106,6 +111,9 @@ func (a *App) open(ctx context.Context, deps Deps) error {
 		return err
 	}
 	if err := a.openAccounts(ctx); err != nil {
+		return err
+	}
+	if err := a.openTLS(deps.Certificates); err != nil {
 		return err
 	}
 	if err := a.openAPI(); err != nil {
@@ -154,26 +162,48 @@ func (a *App) taskList() []task {
 	}
 	if a.scrape != nil {
 		list = append(list, task{name: "metrics", run: func(ctx context.Context, ready func()) error {
-			return a.serveHTTP(ctx, ready, a.scrape, a.api.Metrics(), nil)
+			return a.serveHTTP(ctx, ready, []net.Listener{a.scrape}, a.api.Metrics(), nil)
 		}})
 	}
+	if a.certificates != nil {
+		list = append(list, task{name: "certificates", run: a.certificates.run})
+	}
 	return append(list, task{name: "http", run: func(ctx context.Context, ready func()) error {
-		a.logger.Info("listening", "event", "listening", "url", "http://"+a.main.Addr().String())
-		return a.serveHTTP(ctx, ready, a.main, a.api, a.hub.Shutdown)
+		return a.serveHTTP(ctx, ready, a.listening(), a.api, a.hub.Shutdown)
 	}})
 }
 
-// Addr is where the gateway listens, for example 127.0.0.1:8080.
-func (a *App) Addr() string { return a.main.Addr().String() }
+// listening are the listeners for everybody; it tells of them.
+func (a *App) listening() (list []net.Listener) {
+	for _, l := range []struct {
+		scheme string
+		net.Listener
+	}{{"http://", a.main}, {"https://", a.secure}} {
+		if l.Listener != nil {
+			a.logger.Info("listening", "event", "listening", "url", l.scheme+l.Addr().String())
+			list = append(list, l.Listener)
+		}
+	}
+	return list
+}
+
+// Addr is where the gateway listens without TLS, for example 127.0.0.1:8080, or ""
+// when it does not.
+func (a *App) Addr() string { return addrOf(a.main) }
+
+// TLSAddr is where the gateway listens with TLS, or "" when it does not.
+func (a *App) TLSAddr() string { return addrOf(a.secure) }
+
+func addrOf(l net.Listener) string {
+	if l == nil {
+		return ""
+	}
+	return l.Addr().String()
+}
 
 // MetricsAddr is where /metrics is served if it has an address of its own, else
 // "".
-func (a *App) MetricsAddr() string {
-	if a.scrape == nil {
-		return ""
-	}
-	return a.scrape.Addr().String()
-}
+func (a *App) MetricsAddr() string { return addrOf(a.scrape) }
 
 // Run serves until ctx is done, and then stops in order, in 10 s at most. It
 // returns an error when something failed that the gateway cannot do without:
@@ -223,6 +253,7 @@ func (a *App) openAPI() error {
 		Ready:            a.tasks.up.Load,
 		WriteMetrics:     a.writeMetrics,
 		MetricsToken:     token,
+		CACertificate:    a.certificates.caPEM,
 		MetricsElsewhere: a.cfg.MetricsListen != "",
 		AllowedOrigins:   a.cfg.AllowedOrigins,
 		TrustedProxies:   a.cfg.TrustedProxies,

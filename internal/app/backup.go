@@ -30,6 +30,9 @@ const (
 	configEntry  = configFolder + "/config.toml" // the file as it is
 	// givenEntry has what the file, the variables and the flags come to.
 	givenEntry = configFolder + "/" + GivenFile
+	// The server certificate is made anew: on another board it has other names.
+	caCertEntry = tlsFolder + "/" + caCertFile
+	caKeyEntry  = tlsFolder + "/" + caKeyFile
 )
 
 // GivenFile is the name of a configuration file with all that was set when a backup
@@ -116,6 +119,8 @@ func (s backupSource) files() map[string]string {
 		filepath.Base(keys.secretPath()): keys.secretPath(),
 		filepath.Base(keys.ringPath()):   keys.ringPath(),
 	}
+	ca := caFiles{s.cfg.DataDir}
+	files[caCertEntry], files[caKeyEntry] = ca.path(caCertFile), ca.path(caKeyFile)
 	for option, path := range s.cfg.SecretFiles() {
 		files[configFolder+"/"+option] = path
 	}

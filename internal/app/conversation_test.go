@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,12 +13,23 @@ import (
 // options on one gateway, all at once, and each of the others on its own.
 func TestConversations(t *testing.T) {
 	t.Parallel()
+	playConversations(t)
+}
+
+// TestConversationsOverTLS plays the same scripts on a gateway that speaks TLS alone.
+func TestConversationsOverTLS(t *testing.T) {
+	t.Parallel()
+	playConversations(t, "listen=", "tls_listen=127.0.0.1:0")
+}
+
+func playConversations(t *testing.T, more ...string) {
+	t.Helper()
 	files, err := filepath.Glob("../../testdata/protocol/conversation-*.json")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no conversations: %v", err)
 	}
 	// What a gateway has by default, not what other tests want.
-	common := gatewaytest.Start(t, "-message_rate", "-commit_window").Stage()
+	common := gatewaytest.Start(t, append(more, "-message_rate", "-commit_window")...).Stage()
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".json")
 		for _, c := range gatewaytest.Conversations(t, file) {
@@ -25,7 +37,7 @@ func TestConversations(t *testing.T) {
 				t.Parallel()
 				stage := common
 				if len(c.Options) > 0 {
-					options := []string{"-message_rate", "-commit_window"}
+					options := append(slices.Clone(more), "-message_rate", "-commit_window")
 					for option, value := range c.Options {
 						options = append(options, option+"="+value)
 					}

@@ -28,7 +28,7 @@ const lowDiskBytes = 64 << 20
 func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
 	return telemetry.NewLogger(w, telemetry.LogOptions{
 		Format: string(cfg.LogFormat), Level: cfg.LogLevel,
-		Limited:   []string{"login", "token_refused", "ws_refused", "ws_opened", "ws_closed", "account_locked", "webhook_dropped", "webhook_retried"},
+		Limited:   []string{"login", "token_refused", "ws_refused", "ws_opened", "ws_closed", "account_locked", "webhook_dropped", "webhook_retried", "tls_refused"},
 		PerSecond: limitedLines,
 	})
 }
@@ -39,6 +39,7 @@ func newMetrics(cfg *config.Config, info buildinfo.Info) *telemetry.Metrics {
 		LoginResults: accounts.LoginResults,
 		Databases:    []string{"identity", "history"},
 		HTTPClasses:  httpapi.Classes,
+		NoTLS:        cfg.TLSListen == "",
 	}
 	for _, r := range hub.DropReasons {
 		o.DropReasons = append(o.DropReasons, string(r))
@@ -109,6 +110,9 @@ func (a *App) observe() {
 	})
 	m.PressureLevel.Follow(func() int64 { return int64(a.hub.Pressure()) })
 	m.BackupAge.Follow(a.backupAge)
+	if a.certificates != nil {
+		m.CertificateExpiry.Follow(a.certificates.left)
+	}
 	m.ClockState.Follow(func() int64 { return a.clock.State().Level() })
 }
 
@@ -156,6 +160,12 @@ func (a *App) health() httpapi.Health {
 	if said := a.backupFailed.Load(); said != nil {
 		h.Checks["backup"] = *said
 		h.Status = httpapi.HealthDegraded
+	}
+	if a.certificates != nil {
+		text, ok := a.certificates.health()
+		if h.Checks["tls"] = text; !ok {
+			h.Status = httpapi.HealthDegraded
+		}
 	}
 	h.Checks["pressure"] = a.pressure.text()
 	if a.hub.Pressure() > hub.PressureNone {

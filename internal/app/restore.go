@@ -72,7 +72,10 @@ func Restore(cfg *config.Config, path string) (done Restored, err error) {
 		return done, errors.Join(err, os.RemoveAll(dir))
 	}
 	// From here on the restore is decided: whoever comes next completes it.
-	err = errors.Join(syncFolder(files), syncFolder(dir), os.Rename(dir, filepath.Join(cfg.DataDir, movingOut)))
+	if there(files, tlsFolder) {
+		err = syncFolder(filepath.Join(files, tlsFolder))
+	}
+	err = errors.Join(err, syncFolder(files), syncFolder(dir), os.Rename(dir, filepath.Join(cfg.DataDir, movingOut)))
 	if err == nil {
 		err = syncFolder(cfg.DataDir)
 	}
@@ -130,6 +133,11 @@ func finishRestore(dataDir string) error {
 func install(dataDir string) (done Restored, err error) {
 	out, in := filepath.Join(dataDir, movingOut), filepath.Join(dataDir, movingIn)
 	names := []string{identityFile, "identity.db.bak", historyFile, "jwt-secret", "jwt-keys.json"}
+	// A CA of a backup replaces the one that is there. Without one in it, that
+	// stays: every client was given it.
+	if there(filepath.Join(out, stagedNew), tlsFolder) || there(filepath.Join(in, stagedNew), tlsFolder) {
+		names = append(names, tlsFolder)
+	}
 	if there(dataDir, movingOut) {
 		if err := moveAll(dataDir, filepath.Join(out, stagedOld), names); err != nil {
 			return done, err

@@ -13,6 +13,7 @@ import (
 	"edgegw/internal/adminsock"
 	"edgegw/internal/boltstore"
 	"edgegw/internal/httpapi"
+	"edgegw/internal/tlsport"
 )
 
 const (
@@ -30,8 +31,18 @@ func (a *App) listen() error {
 		return fmt.Errorf("admin socket: %w", err)
 	}
 	a.closers = append(a.closers, a.admin)
-	if a.main, err = a.listenTCP("listen", a.cfg.Listen); err != nil {
-		return err
+	if a.cfg.Listen != "" {
+		if a.main, err = a.listenTCP("listen", a.cfg.Listen); err != nil {
+			return err
+		}
+	}
+	if a.cfg.TLSListen != "" {
+		inner, err := a.listenTCP("tls_listen", a.cfg.TLSListen)
+		if err != nil {
+			return err
+		}
+		a.secure = tlsport.Listen(inner, tlsport.Config(a.certificates.get, a.clock.Now), a.tlsRefused)
+		a.closers = append(a.closers, a.secure)
 	}
 	if a.cfg.MetricsListen != "" {
 		a.scrape, err = a.listenTCP("metrics_listen", a.cfg.MetricsListen)
@@ -48,18 +59,26 @@ func (a *App) listenTCP(option, address string) (net.Listener, error) {
 	return l, nil
 }
 
+// tlsRefused logs a handshake of TLS that came to nothing.
+func (a *App) tlsRefused(ip, reason string) {
+	a.logger.Warn("TLS handshake failed", "event", "tls_refused", "ip", ip, "reason", reason)
+}
+
 // serveHTTP serves until ctx is done; then it takes no more connections, drains
 // what the caller wants drained, and lets requests end.
-func (a *App) serveHTTP(ctx context.Context, ready func(), l net.Listener, h http.Handler, drain func(context.Context)) error {
+func (a *App) serveHTTP(ctx context.Context, ready func(), listeners []net.Listener, h http.Handler, drain func(context.Context)) error {
 	srv := httpapi.NewServer(h, a.logger)
 	base, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	srv.BaseContext = func(net.Listener) context.Context { return base }
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(l) }()
+	served := make(chan error, len(listeners))
+	for _, l := range listeners {
+		go func() { served <- srv.Serve(l) }()
+	}
 	ready()
 	select {
 	case err := <-served:
+		_ = srv.Close() // the other listener too
 		return err
 	case <-ctx.Done():
 	}
@@ -79,8 +98,10 @@ func (a *App) serveHTTP(ctx context.Context, ready func(), l net.Listener, h htt
 		cut() // whoever still waits for something is let go
 		_ = srv.Close()
 	}
-	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-		return err
+	for range listeners {
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
 	}
 	return nil
 }

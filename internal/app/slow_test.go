@@ -3,7 +3,6 @@ package app_test
 import (
 	"encoding/json"
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +24,7 @@ durability = "memory"
 func stuck(t *testing.T, g *gatewaytest.Gateway, query string) *gatewaytest.Socket {
 	t.Helper()
 	s := g.Dial(g.Token("admin"), query)
-	if err := s.Conn.(*net.TCPConn).SetReadBuffer(64 << 10); err != nil {
+	if err := s.TCP().SetReadBuffer(64 << 10); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(query, "format=raw") {
@@ -53,7 +52,16 @@ func flood(t *testing.T, g *gatewaytest.Gateway, room string, n int) {
 
 func TestSlowConsumerIsClosed(t *testing.T) {
 	t.Parallel()
-	g := gatewaytest.Start(t, "commit_window=1s", "send_queue_bytes=131072")
+	for name, more := range map[string][]string{"plain": nil, "TLS": {"listen=", "tls_listen=127.0.0.1:0"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			slowConsumerIsClosed(t, gatewaytest.Start(t, append(more, "commit_window=1s", "send_queue_bytes=131072")...))
+		})
+	}
+}
+
+func slowConsumerIsClosed(t *testing.T, g *gatewaytest.Gateway) {
+	t.Helper()
 	const counted = `edgegw_ws_messages_dropped_total{reason="slow_consumer"}`
 	for _, query := range []string{"?room=a", "?room=b&format=raw"} {
 		before := metric(t, g, counted)
@@ -78,7 +86,16 @@ func TestSlowConsumerIsClosed(t *testing.T) {
 // One who never reads again is given up when the write deadline is over.
 func TestStuckConsumerIsCutOff(t *testing.T) {
 	t.Parallel()
-	g := gatewaytest.Start(t, "commit_window=1s", "send_queue_bytes=131072")
+	for name, more := range map[string][]string{"plain": nil, "TLS": {"listen=", "tls_listen=127.0.0.1:0"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			stuckConsumerIsCutOff(t, gatewaytest.Start(t, append(more, "commit_window=1s", "send_queue_bytes=131072")...))
+		})
+	}
+}
+
+func stuckConsumerIsCutOff(t *testing.T, g *gatewaytest.Gateway) {
+	t.Helper()
 	s := stuck(t, g, "?room=a")
 	flood(t, g, "a", 25)
 	for deadline := time.Now().Add(20 * time.Second); metric(t, g, `edgegw_ws_closed_total{code="4002"}`) == 0; time.Sleep(50 * time.Millisecond) {

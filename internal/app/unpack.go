@@ -65,7 +65,7 @@ func unpackFile(dir, name string, data []byte) error {
 
 func knownEntry(name string) bool {
 	switch name {
-	case identityFile, "jwt-secret", "jwt-keys.json", configEntry, givenEntry:
+	case identityFile, "jwt-secret", "jwt-keys.json", configEntry, givenEntry, caCertEntry, caKeyEntry:
 		return true
 	}
 	option, ok := strings.CutPrefix(name, configFolder+"/")

@@ -21,6 +21,8 @@ var Floors = map[string]int{
 	"internal/telemetry": 0,
 	"internal/spare":     0,
 	"internal/once":      0,
+	"internal/localca":   0,
+	"internal/tlsport":   0,
 
 	"internal/wire":      1,
 	"internal/password":  1,

@@ -41,11 +41,19 @@ const (
 type Config struct {
 	Env           Environment
 	Site          string
-	Listen        string // host:port
+	Listen        string // host:port, or "" for TLS alone
 	MetricsListen string // host:port, or "" for the main address
 	DataDir       string
 	LogFormat     LogFormat
 	LogLevel      slog.Level
+
+	// TLSListen is host:port, or "" for no TLS. The files are both given or
+	// neither; neither is the gateway's own CA. TLSNames are DNS names in lower
+	// case and addresses.
+	TLSListen   string
+	TLSCertFile string
+	TLSKeyFile  string
+	TLSNames    []string
 
 	// AllowedOrigins are as browsers send them: lower case, no default port.
 	AllowedOrigins []string

@@ -76,6 +76,10 @@ var given = map[string][3]string{
 	"env":                         {"development", "production", "development"},
 	"site":                        {"a", "b", "c"},
 	"listen":                      {":1", ":2", "[::1]:3"},
+	"tls_listen":                  {":1", ":2", "[::1]:3"},
+	"tls_cert_file":               {"/a", "/b", "c d"},
+	"tls_key_file":                {"/a", "/b", "c d"},
+	"tls_names":                   {"gw.example.net", "a.b,10.0.0.1", "fd00::1"},
 	"metrics_listen":              {":1", ":2", "localhost:3"},
 	"data_dir":                    {"/a", "/b", "c d"},
 	"log_format":                  {"text", "json", "text"},
@@ -199,6 +203,7 @@ func TestParsed(t *testing.T) {
 	file := write(t, `
 allowed_origins = ["HTTPS://App.Example.com:443", "http://[::1]:80", "capacitor://localhost"]
 trusted_proxies = ["10.1.2.3/8", "::ffff:192.168.1.1"]
+tls_names = ["GW.Example.net", "::ffff:192.168.1.1", "fe80::1%eth0"]
 access_ttl = "1d"
 commit_window = "0"
 default_grants = []
@@ -225,6 +230,9 @@ max_bytes = 1_000
 	}
 	if want := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.168.1.1/32")}; !slices.Equal(c.TrustedProxies, want) {
 		t.Errorf("proxies: got %v, want %v", c.TrustedProxies, want)
+	}
+	if want := []string{"gw.example.net", "192.168.1.1", "fe80::1"}; !slices.Equal(c.TLSNames, want) {
+		t.Errorf("names: got %q, want %q", c.TLSNames, want)
 	}
 	if c.AccessTTL != 24*time.Hour || c.CommitWindow != 0 || len(c.DefaultGrants) != 0 {
 		t.Errorf("got %v, %v, %v", c.AccessTTL, c.CommitWindow, c.DefaultGrants)

@@ -178,9 +178,33 @@ func (l *loader) checkTogether() {
 	}
 	l.checkLifetimes("refresh_ttl", c.RefreshTTL, "access_ttl", c.AccessTTL)
 	l.checkLifetimes("device_refresh_ttl", c.DeviceRefreshTTL, "device_access_ttl", c.DeviceAccessTTL)
-	if l.sound("listen", "metrics_listen") && c.MetricsListen == c.Listen && !strings.HasSuffix(c.Listen, ":0") {
+	l.checkListeners()
+	if l.sound("listen", "metrics_listen") && c.Listen != "" && c.MetricsListen == c.Listen && !strings.HasSuffix(c.Listen, ":0") {
 		l.problems.add(l.stronger("metrics_listen", "listen"),
 			"metrics_listen and listen are the same address; leave metrics_listen out to serve /metrics on listen")
+	}
+}
+
+// checkListeners refuses a gateway that nobody can reach, and one certificate file
+// without the other.
+func (l *loader) checkListeners() {
+	c := l.config
+	if l.sound("listen", "tls_listen") {
+		switch {
+		case c.Listen == "" && c.TLSListen == "":
+			l.problems.add(l.stronger("listen", "tls_listen"), "listen and tls_listen are both empty; give one of them an address")
+		case c.TLSListen == c.Listen && !strings.HasSuffix(c.Listen, ":0"):
+			l.problems.add(l.stronger("tls_listen", "listen"),
+				"tls_listen and listen are the same address; give them different ports, or leave listen empty")
+		}
+	}
+	if l.sound("tls_cert_file", "tls_key_file") && c.TLSListen != "" && (c.TLSCertFile == "") != (c.TLSKeyFile == "") {
+		l.problems.add(l.stronger("tls_cert_file", "tls_key_file"),
+			"tls_cert_file and tls_key_file belong together; give both, or neither for the gateway's own CA")
+	}
+	if l.sound("tls_listen", "metrics_listen") && c.TLSListen != "" && c.TLSListen == c.MetricsListen && !strings.HasSuffix(c.TLSListen, ":0") {
+		l.problems.add(l.stronger("metrics_listen", "tls_listen"),
+			"metrics_listen and tls_listen are the same address; leave metrics_listen out to serve /metrics on tls_listen")
 	}
 }
 

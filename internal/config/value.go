@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"edgegw/internal/gateway"
+	"edgegw/internal/localca"
 )
 
 // values is a set of allowed values: how to read one, and the set in words.
@@ -167,6 +168,18 @@ func logLevel() values[slog.Level] {
 			err = level.UnmarshalText([]byte(s))
 		}
 		return level, err
+	}}
+}
+
+// hostName allows DNS names, which it brings into lower case, and addresses.
+func hostName() values[string] {
+	const words = "DNS names such as gw.example.net and addresses, each by itself: no ports, no wildcards"
+	return values[string]{words, func(s string) (string, error) {
+		var n localca.Names
+		if !n.ParseName(s) {
+			return "", fmt.Errorf("%s is no name; use %s", show(s), words)
+		}
+		return n.Strings()[0], nil
 	}}
 }
 

@@ -3,8 +3,6 @@ package gatewaytest
 import (
 	"errors"
 	"fmt"
-	"net"
-	"strings"
 	"sync"
 	"time"
 )
@@ -30,13 +28,11 @@ type talker struct {
 
 // join connects, or returns the answer that refused it.
 func (g *Gateway) join(query, token string) (*talker, Answer, error) {
-	conn, err := net.Dial("tcp", strings.TrimPrefix(g.URL, "http://"))
+	conn, err := g.connect()
 	if err != nil {
 		return nil, Answer{}, err
 	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetReadBuffer(receiveBytes)
-	}
+	_ = tcpOf(conn).SetReadBuffer(receiveBytes)
 	s, a, err := Upgrade(conn, query, nil, "Sec-WebSocket-Protocol: bearer, "+token)
 	if err != nil || s == nil {
 		return nil, a, err

@@ -7,9 +7,12 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -28,16 +31,19 @@ const Password = "canary-password-of-tests"
 
 // Gateway is one running gateway.
 type Gateway struct {
-	// URL is its address, http://127.0.0.1:PORT; MetricsURL that of /metrics
-	// when metrics_listen gives it one of its own.
-	URL, MetricsURL string
+	// URL is its address, http://127.0.0.1:PORT, or https://127.0.0.1:PORT without
+	// listen; MetricsURL that of /metrics when metrics_listen gives it one of its
+	// own, TLSURL that of tls_listen.
+	URL, MetricsURL, TLSURL string
 	// Dir is its data folder.
 	Dir string
 
 	t      testing.TB
 	log    *logBuffer
 	client *http.Client
+	trust  *tls.Config // nil without TLS
 	stop   func() error
+	reload func() error
 }
 
 // Start runs a gateway in development mode on a free port, with an
@@ -60,6 +66,13 @@ func StartIn(t testing.TB, dir string, flags ...string) *Gateway {
 // StartAt is StartIn with a clock of one's own.
 func StartAt(t testing.TB, c *Clock, dir string, flags ...string) *Gateway {
 	t.Helper()
+	return StartWith(t, c, dir, app.Deps{}, flags...)
+}
+
+// StartWith is StartAt with parts of the machine replaced; the log and the clock are
+// this package's own.
+func StartWith(t testing.TB, c *Clock, dir string, deps app.Deps, flags ...string) *Gateway {
+	t.Helper()
 	sources := config.Sources{Flags: options(t, dir, flags)}
 	sources.File = sources.Flags["config"]
 	delete(sources.Flags, "config")
@@ -74,14 +87,16 @@ func StartAt(t testing.TB, c *Clock, dir string, flags ...string) *Gateway {
 	}
 	g := &Gateway{Dir: dir, t: t, log: &logBuffer{}}
 	g.client = &http.Client{Transport: &http.Transport{}, Timeout: 6 * patience}
-	a, err := app.New(t.Context(), cfg, app.Deps{Log: g.log, Clock: c.sources, RetentionEvery: sweep})
+	deps.Log, deps.Clock, deps.RetentionEvery = g.log, c.sources, sweep
+	a, err := app.New(t.Context(), cfg, deps)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx) }()
-	g.URL = "http://" + a.Addr()
+	g.reload = func() error { return a.Reload(t.Context()) }
+	g.address(a)
 	if addr := a.MetricsAddr(); addr != "" {
 		g.MetricsURL = "http://" + addr
 	}
@@ -93,6 +108,36 @@ func StartAt(t testing.TB, c *Clock, dir string, flags ...string) *Gateway {
 	g.awaitReady()
 	return g
 }
+
+// address notes where the gateway is, and whom its clients trust.
+func (g *Gateway) address(a *app.App) {
+	g.URL = "http://" + a.Addr()
+	if a.TLSAddr() == "" {
+		return
+	}
+	g.TLSURL = "https://" + a.TLSAddr()
+	if a.Addr() == "" {
+		g.URL = g.TLSURL
+	}
+	roots := x509.NewCertPool()
+	if ca, err := os.ReadFile(filepath.Join(g.Dir, "tls", "ca.crt")); err == nil {
+		roots.AppendCertsFromPEM(ca)
+	}
+	g.trust = &tls.Config{RootCAs: roots, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS12}
+	g.client.Transport = &http.Transport{TLSClientConfig: g.trust}
+}
+
+// connect opens a connection to URL.
+func (g *Gateway) connect() (net.Conn, error) {
+	_, address, _ := strings.Cut(g.URL, "://")
+	if g.trust == nil || g.URL != g.TLSURL {
+		return net.Dial("tcp", address)
+	}
+	return tls.Dial("tcp", address, g.trust)
+}
+
+// Reload is what SIGHUP asks for.
+func (g *Gateway) Reload() error { return g.reload() }
 
 func options(t testing.TB, dir string, flags []string) map[string]string {
 	t.Helper()

@@ -3,6 +3,7 @@ package gatewaytest
 import (
 	"bufio"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -26,6 +27,17 @@ type Socket struct {
 	Patience time.Duration
 	t        testing.TB // nil for one of Upgrade
 	r        *bufio.Reader
+}
+
+// TCP is the connection below, with or without TLS in between.
+func (s *Socket) TCP() *net.TCPConn { return tcpOf(s.Conn) }
+
+func tcpOf(conn net.Conn) *net.TCPConn {
+	if secured, ok := conn.(*tls.Conn); ok {
+		conn = secured.NetConn()
+	}
+	tcp, _ := conn.(*net.TCPConn)
+	return tcp
 }
 
 // Frame is a frame as it came.
@@ -67,7 +79,7 @@ func (g *Gateway) Handshake(query string, lines ...string) (*Socket, Answer) {
 // HandshakeWith is Handshake with bytes right behind it, in the same write.
 func (g *Gateway) HandshakeWith(query string, behind []byte, lines ...string) (*Socket, Answer) {
 	g.t.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(g.URL, "http://"))
+	conn, err := g.connect()
 	if err != nil {
 		g.t.Fatal(err)
 	}

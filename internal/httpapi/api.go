@@ -65,6 +65,8 @@ type Options struct {
 	MetricsToken string
 	// MetricsElsewhere leaves /metrics to Metrics on its own address.
 	MetricsElsewhere bool
+	// CACertificate is the gateway's own CA as PEM, nil when there is none.
+	CACertificate func() []byte
 	// AllowedOrigins may call cross-origin, for example
 	// https://dash.example.net; TrustedProxies may say whom they forward for.
 	AllowedOrigins []string

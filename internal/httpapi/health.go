@@ -74,6 +74,21 @@ func (a *API) index(w http.ResponseWriter, _ *http.Request) error {
 	})
 }
 
+// caCertificate is for browsers, telephones and firmware: whoever opens it is asked
+// whether to trust the CA.
+func (a *API) caCertificate(w http.ResponseWriter, _ *http.Request) error {
+	pem := a.opts.CACertificate()
+	if len(pem) == 0 {
+		return gateway.Errorf(gateway.CodeNotFound, "the gateway has no CA of its own: TLS is off, or its certificate comes from elsewhere")
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/x-x509-ca-cert")
+	h.Set("Content-Disposition", `inline; filename="edgegw-ca.crt"`)
+	h.Set("Cache-Control", "no-cache")
+	_, _ = w.Write(pem) // a client that is gone needs none
+	return nil
+}
+
 func (a *API) metrics(w http.ResponseWriter, r *http.Request) error {
 	if err := a.mayScrape(r); err != nil {
 		return err

@@ -69,6 +69,7 @@ func (a *API) openRoutes() []route {
 		{path: "/livez", class: classHealth, open: true, methods: do{"GET": a.live}},
 		{path: "/readyz", class: classHealth, open: true, methods: do{"GET": a.ready}},
 		{path: "/openapi.json", class: classOther, open: true, methods: do{"GET": a.openAPI}},
+		{path: "/ca.crt", class: classOther, open: true, methods: do{"GET": a.caCertificate}},
 		{path: "/", class: classOther, open: true, methods: do{"GET": a.index}},
 	}
 }

@@ -27,6 +27,8 @@ type Options struct {
 	// HTTPClasses are groups of routes, each with the status codes worth a
 	// series of their own in it.
 	HTTPClasses map[string][]int
+	// NoTLS leaves out what only a gateway with TLS can tell.
+	NoTLS bool
 }
 
 // The states of a device. Each device is in one of them.
@@ -70,6 +72,9 @@ type Metrics struct {
 	Quarantines    *Counter
 	BackupAge      *Gauge
 
+	// CertificateExpiry is nil with NoTLS.
+	CertificateExpiry *Gauge
+
 	// PressureLevel is 0 to 3, see hub.Pressure.
 	PressureLevel *Gauge
 	// ClockState is 0, 1 or 2 for the clock states none, floor and synced.
@@ -93,6 +98,10 @@ func New(o Options) *Metrics {
 		"What is shed: 0 nothing, 1 typing and presence, 2 also long replays, 3 also new connections.")
 	m.ClockState = m.registry.gauge("clock_state",
 		"Trust in the time: 0 none, 1 floor (not before the last run), 2 synced.")
+	if !o.NoTLS {
+		m.CertificateExpiry = m.registry.gauge("tls_certificate_expiry_seconds",
+			"Time until the server certificate expires; negative when it has. Only with TLS.")
+	}
 	build := m.registry.add("build_info", "gauge", "Always 1; the labels name the running program and its site.")
 	newGauge(build, "version", o.Version, "site", o.Site).Set(1)
 	return m

@@ -13,6 +13,7 @@ import (
 	"unsafe"
 
 	"edgegw/internal/hub"
+	"edgegw/internal/tlsport"
 	"edgegw/internal/wire"
 )
 
@@ -30,6 +31,7 @@ var errEnding = errors.New("connection is ending")
 type conn struct {
 	// Fixed after construction.
 	*net.TCPConn
+	line    *tlsport.Line // nil without TLS
 	raw     syscall.RawConn
 	session *hub.Session
 
@@ -63,7 +65,11 @@ var (
 
 func newConn(nc net.Conn, s *hub.Session, limits *guardLimits, early []byte) (*conn, error) {
 	tcp, ok := nc.(*net.TCPConn)
-	if !ok {
+	line, secured := tlsport.Take(nc)
+	switch {
+	case secured:
+		tcp = line.TCP()
+	case !ok:
 		return nil, errors.New("not a TCP connection")
 	}
 	raw, err := tcp.SyscallConn()
@@ -73,7 +79,7 @@ func newConn(nc net.Conn, s *hub.Session, limits *guardLimits, early []byte) (*c
 	if err := tcp.SetDeadline(time.Time{}); err != nil {
 		return nil, err
 	}
-	c := &conn{TCPConn: tcp, raw: raw, session: s, guard: newGuard(limits)}
+	c := &conn{TCPConn: tcp, line: line, raw: raw, session: s, guard: newGuard(limits)}
 	if len(early) > 0 {
 		c.early = append(c.early, early...)
 	}
@@ -95,7 +101,11 @@ func (c *conn) reader() *bufio.Reader { return bufio.NewReaderSize(c, readBuffer
 // its life, and every call above it counts against the 2 KiB that a stack begins
 // with. One more or two, and each connection would cost 2 KiB more.
 func (c *conn) Read(p []byte) (int, error) {
-	if len(c.early) == 0 && !c.guard.over() {
+	switch {
+	case len(c.early) > 0 || c.guard.over():
+	case c.line != nil:
+		c.received, c.inErr = c.line.Read(p)
+	default:
 		c.in = p
 		if err := c.raw.Read(c.readFD); err != nil {
 			c.received, c.inErr = 0, err
@@ -208,7 +218,7 @@ func (c *conn) keepAnswer(p []byte) {
 
 // refuse sends what gws has answered when it did not upgrade.
 func (c *conn) refuse() {
-	_, _ = c.TCPConn.Write(c.answer) // whoever is gone needs none
+	_, _ = c.write(c.answer) // whoever is gone needs none
 }
 
 func closeCodeOf(frame []byte) wire.CloseCode {
@@ -270,6 +280,9 @@ func (c *conn) writeFirst(p []byte) (int, error) {
 }
 
 func (c *conn) write(p []byte) (int, error) {
+	if c.line != nil {
+		return c.line.WriteNow(p)
+	}
 	c.out, c.written, c.outErr = p, 0, nil
 	err := c.raw.Write(c.writeFD)
 	c.out = nil
@@ -313,10 +326,18 @@ func (c *conn) WriteAll(bufs [][]byte, timeout time.Duration) error {
 		buffers = append(net.Buffers{c.answer}, bufs...)
 		c.answer = nil
 	}
-	if _, err := buffers.WriteTo(c.TCPConn); err != nil {
+	if err := c.writeAll(buffers); err != nil {
 		return err
 	}
 	return c.SetWriteDeadline(time.Time{})
+}
+
+func (c *conn) writeAll(buffers net.Buffers) error {
+	if c.line != nil {
+		return c.line.WriteAll(buffers)
+	}
+	_, err := buffers.WriteTo(c.TCPConn)
+	return err
 }
 
 // Shutdown implements hub.Socket: what was written goes out, then the end of
@@ -327,6 +348,9 @@ func (c *conn) Shutdown() {
 	}
 	now := time.Now()
 	_ = c.SetWriteDeadline(now)
+	if c.line != nil {
+		c.line.Shut()
+	}
 	_ = c.CloseWrite()
 	_ = c.SetReadDeadline(now.Add(lingerTime))
 }
