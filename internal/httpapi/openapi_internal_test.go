@@ -99,6 +99,7 @@ func wantConform(t *testing.T, doc *openapi3.T, path, method string, w *httptest
 		Status: w.Code, Header: w.Header(), Body: io.NopCloser(bytes.NewReader(w.Body.Bytes())),
 		Options: &openapi3filter.Options{IncludeResponseStatus: true},
 	}
+	openapi3filter.RegisterBodyDecoder("application/x-x509-ca-cert", openapi3filter.FileBodyDecoder)
 	if err := openapi3filter.ValidateResponse(t.Context(), in); err != nil {
 		t.Errorf("%s %s: %d %s: %v", method, path, w.Code, w.Body, err)
 	}

@@ -209,7 +209,9 @@ func (s *Session) writeLoop() {
 // takeLocked moves chunks from the queue to the writer.
 func (s *Session) takeLocked(held []chunk, bufs [][]byte) ([]chunk, [][]byte) {
 	size, n := 0, 0
-	for n < len(s.queue) && size < maxWriteBytes {
+	// Two long messages at once would leave no room for a third: the newest
+	// would be dropped as soon as it came.
+	for n < len(s.queue) && (n == 0 || size+len(s.queue[n].bytes) <= maxWriteBytes) {
 		size += len(s.queue[n].bytes)
 		bufs = append(bufs, s.queue[n].bytes)
 		n++
