@@ -55,7 +55,7 @@ type certificates struct {
 
 	mu     sync.Mutex // one look at a time
 	made   time.Duration
-	madeIn bool   // this run has made one, at the time since boot made
+	madeIn bool   // this run has made one for new names, at the time since boot made
 	told   string // the names outside of the constraints that the log knows of
 }
 
@@ -239,12 +239,11 @@ func (c *certificates) lookOwn() error {
 		leaf = pair.Leaf
 	}
 	why := ca.Judge(leaf, names, c.clock.Now(), clock.Earliest())
-	switch s := c.shown.Load(); {
-	case why == localca.Unnamed && c.madeIn && c.elapsed()-c.made < reissueEvery:
-		// Its turn comes.
-	case why != localca.Fine:
+	waits := why == localca.Unnamed && c.madeIn && c.elapsed()-c.made < reissueEvery
+	if why != localca.Fine && !waits {
 		return c.issue(files, ca, leaf, names, why)
-	case s != nil && bytes.Equal(s.leaf.Raw, leaf.Raw) && bytes.Equal(s.pem, ca.PEM()):
+	}
+	if s := c.shown.Load(); s != nil && s.leaf.Equal(leaf) && bytes.Equal(s.pem, ca.PEM()) {
 		return nil
 	}
 	c.showOwn(pair, ca.Certificate(), "read from data_dir")
@@ -270,7 +269,9 @@ func (c *certificates) issue(files caFiles, ca *localca.Authority, old *x509.Cer
 	if err := files.writeServer(certPEM, keyPEM); err != nil {
 		c.logger.Warn("the server certificate could not be written; it is used until the gateway stops", "event", "tls_failed", "reason", err.Error())
 	}
-	c.made, c.madeIn = c.elapsed(), true
+	if why == localca.Unnamed {
+		c.made, c.madeIn = c.elapsed(), true
+	}
 	c.showOwn(pair, ca.Certificate(), string(why))
 	return nil
 }
