@@ -9,7 +9,7 @@
 #   SECONDS_PER_RUN=5  length of each measured part
 #   WEAR_SECONDS=60    length of the wear row, which runs once
 #   SERVERS="bare edgegw"
-#   ROWS="…"           some of: fanout-cpu fanout-max latency idle-memory acked
+#   ROWS="…"           some of: fanout-cpu fanout-max tls latency idle-memory acked
 #                      connects start resume storm slow login-flood wear binary
 #   SERVER_CORE=0 LOAD_CORE=1
 #   BENCH_DIR=DIR      where the data goes; the default is a disk, not memory
@@ -25,7 +25,7 @@ if [[ ${QUICK:-} == 1 ]]; then
     ROUNDS=1 SECONDS_PER_RUN=1 WEAR_SECONDS=10 STARTS=1
 fi
 SERVERS=${SERVERS:-bare edgegw}
-ROWS=${ROWS:-fanout-cpu fanout-max latency idle-memory acked connects start resume storm slow login-flood wear binary}
+ROWS=${ROWS:-fanout-cpu fanout-max tls latency idle-memory acked connects start resume storm slow login-flood wear binary}
 SERVER_CORE=${SERVER_CORE:-0}
 LOAD_CORE=${LOAD_CORE:-1}
 
@@ -39,7 +39,7 @@ dir=$(mktemp -d "${BENCH_DIR:-/var/tmp}/edgegw-bench.XXXXXX")
 results=$dir/results.jsonl
 load=$dir/edgegw-load
 edgegw=$dir/edgegw
-addr='' pid='' runs=0 failures=0
+addr='' tls_addr='' tls=0 pid='' runs=0 failures=0
 
 stop_server() {
     [[ -n $pid ]] || return 0
@@ -78,9 +78,12 @@ server_command() {
     local target=$1 data=$2
     shift 2
     addr=$("$load" free-port)
+    tls_addr=$("$load" free-port)
+    local secured=()
+    if [[ $tls == 1 ]]; then secured=(--tls-listen "$tls_addr"); fi
     case $target in
-    bare) command=("$load" bare --listen "$addr" "$@") ;;
-    edgegw) command=("$edgegw" serve --listen "$addr" --data-dir "$data"
+    bare) command=("$load" bare --listen "$addr" "${secured[@]}" "$@") ;;
+    edgegw) command=("$edgegw" serve --listen "$addr" "${secured[@]}" --data-dir "$data"
         --jwt-secret-file "$dir/jwt-secret" --admin-password-file "$dir/admin-password"
         --max-connections 100000 --max-connections-per-ip 0 --max-connections-per-account 0
         --message-rate 0 --log-level warn "$@") ;;
@@ -99,7 +102,9 @@ start_server() {
 run() {
     local scenario=$1 target=$2 round=$3
     shift 3
-    timeout 300 taskset -c "$LOAD_CORE" "$load" "$scenario" --target "$target" --round "$round" --addr "$addr" \
+    local to=$addr
+    if [[ $tls == 1 ]]; then to=$tls_addr; fi
+    timeout 300 taskset -c "$LOAD_CORE" "$load" "$scenario" --target "$target" --round "$round" --addr "$to" \
         --pid "$pid" --jwt-secret-file "$dir/jwt-secret" --duration "${SECONDS_PER_RUN}s" "$@" >>"$results" || {
         failures=$((failures + 1))
         echo "bench: $scenario on $target failed; the server said:" >&2
@@ -121,16 +126,21 @@ on() {
     mkdir -m 700 "$data"
     if [[ $target == bare && $scenario =~ ^(acked|wear)$ ]]; then flags=(--store "$data/log.db"); fi
     if [[ $target == bare && ! $scenario =~ ^(acked|wear)$ ]]; then flags=(); fi
+    tls=0
+    if [[ " $* " == *" --tls "* ]]; then tls=1; fi
     start_server "$target" "$data" "${flags[@]}"
     run "$scenario" "$target" "$round" "$@"
     stop_server
     rm -rf "$data"
 }
 
-# starts TARGET ROUND measures starts on a store with some messages in it. The
+# starts TARGET ROUND [--tls] measures starts on a store with some messages in it. The
 # server is not pinned here: its process is the load generator's own child.
 starts() {
     local target=$1 round=$2 data=$dir/data.start
+    shift 2
+    tls=0
+    if [[ ${1:-} == --tls ]]; then tls=1; fi
     mkdir -m 700 "$data"
     if [[ $target == edgegw ]]; then
         start_server edgegw "$data"
@@ -140,7 +150,7 @@ starts() {
     fi
     server_command "$target" "$data"
     GOMAXPROCS=1 EDGEGW_ENV=development timeout 300 "$load" start --target "$target" --round "$round" \
-        --addr "$addr" --connections "$STARTS" -- "${command[@]}" >>"$results" || failures=$((failures + 1))
+        --addr "$addr" --connections "$STARTS" "$@" -- "${command[@]}" >>"$results" || failures=$((failures + 1))
     rm -rf "$data"
 }
 
@@ -156,6 +166,13 @@ rows() {
     if wanted fanout-max; then
         on "$t" -- fanout-max "$r" --subscribers 100
         on "$t" -- fanout-max "$r" --subscribers 1000
+    fi
+    if wanted tls; then
+        on "$t" -- fanout-cpu "$r" --subscribers 100 --tls
+        on "$t" -- fanout-max "$r" --subscribers 100 --tls
+        on "$t" -- fanout-max "$r" --subscribers 1000 --tls
+        on "$t" -- idle-memory "$r" --connections 1000 --tls
+        starts "$t" "$r" --tls
     fi
     if wanted latency; then on "$t" -- latency "$r" --warmup 3s; fi
     if wanted idle-memory; then on "$t" -- idle-memory "$r" --connections 5000; fi

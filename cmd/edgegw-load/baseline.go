@@ -47,6 +47,13 @@ func runBare(b *bench) error {
 	}
 	server := &http.Server{Handler: s.routes(), ReadHeaderTimeout: dialTimeout}
 	fmt.Println("listening on", ln.Addr())
+	if b.opt.tlsListen != "" {
+		secured, err := listenSecured(b.opt.tlsListen)
+		if err != nil {
+			return err
+		}
+		go func() { _ = server.Serve(secured) }()
+	}
 	go func() {
 		stop := make(chan os.Signal, 1)
 		signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)

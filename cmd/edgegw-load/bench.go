@@ -124,4 +124,9 @@ func (b *bench) waitsForMore() bool {
 }
 
 // row adds the run's size to the scenario's name.
-func (b *bench) row(size string) { b.out.Row = b.command + "/" + size }
+func (b *bench) row(size string) {
+	b.out.Row = b.command + "/" + size
+	if b.opt.tls {
+		b.out.Row = b.command + "-tls/" + size
+	}
+}

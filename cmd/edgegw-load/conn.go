@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/tls"
 	"strconv"
 )
 
@@ -33,6 +34,8 @@ type conn struct {
 	fd   int
 	slot int32 // in loop.conns
 	room *room
+
+	secured *tls.Conn // nil without TLS
 
 	partial []byte // the frame that the last read cut off
 	out     []byte // what the socket did not take yet

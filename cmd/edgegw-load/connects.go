@@ -59,12 +59,12 @@ func (d *dialer) cycle(room string) error {
 		return err
 	}
 	defer func() { _ = syscall.Close(c.fd) }()
-	if err := writeAll(c.fd, appendClientFrame(nil, opClose, []byte{0x03, 0xE8})); err != nil {
+	if err := c.send(appendClientFrame(nil, opClose, []byte{0x03, 0xE8})); err != nil {
 		return err
 	}
 	for {
 		// The answer, and whatever was on its way, is read and dropped.
-		_, err := readSome(c.fd, d.scratch[:])
+		_, err := c.receive(d.scratch[:])
 		if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) {
 			return nil
 		}

@@ -27,6 +27,7 @@ type dialer struct {
 	host    string
 	target  string
 	token   string
+	tls     bool
 	scratch [4096]byte
 }
 
@@ -37,7 +38,7 @@ func newDialer(o options, token string) (*dialer, error) {
 	}
 	return &dialer{
 		addr: syscall.SockaddrInet4{Addr: ap.Addr().As4(), Port: int(ap.Port())},
-		host: o.addr, target: o.target, token: token,
+		host: o.addr, target: o.target, token: token, tls: o.tls,
 	}, nil
 }
 
@@ -76,12 +77,17 @@ func (d *dialer) request(c *conn, more string) error {
 	if err != nil {
 		return err
 	}
+	if d.tls {
+		if err := c.secure(); err != nil {
+			return err
+		}
+	}
 	request := "GET /ws?room=" + c.room.name + more + " HTTP/1.1\r\nHost: " + d.host +
 		"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + handshakeKey + "\r\n"
 	if d.token != "" {
 		request += "Sec-WebSocket-Protocol: bearer, " + d.token + "\r\n"
 	}
-	return writeAll(c.fd, []byte(request+"\r\n"))
+	return c.send([]byte(request + "\r\n"))
 }
 
 // enter closes the socket when it returns an error.
@@ -109,7 +115,7 @@ func (r *refused) Error() string { return fmt.Sprintf("handshake answered %q", r
 func (d *dialer) readAnswer(c *conn) error {
 	var head []byte
 	for {
-		n, err := readSome(c.fd, d.scratch[:])
+		n, err := c.receive(d.scratch[:])
 		if err != nil {
 			return err
 		}
@@ -146,7 +152,7 @@ func (d *dialer) awaitSubscribed(c *conn) error {
 			return err
 		}
 		if n == 0 {
-			got, err := readSome(c.fd, d.scratch[:])
+			got, err := c.receive(d.scratch[:])
 			if err != nil {
 				return err
 			}

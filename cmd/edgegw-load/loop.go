@@ -144,6 +144,9 @@ func (l *loop) handle(c *conn, events uint32) error {
 
 // read takes one chunk from a socket and walks the frames in it.
 func (l *loop) read(c *conn) error {
+	if c.secured != nil {
+		return l.readSecured(c)
+	}
 	held := copy(l.buf, c.partial)
 	n, err := syscall.Read(c.fd, l.buf[held:held+readChunk])
 	switch {
@@ -202,6 +205,11 @@ func (l *loop) control(c *conn, op byte, payload []byte) error {
 func (l *loop) flush(c *conn) error {
 	if len(c.out) == 0 && !c.waiting {
 		return nil
+	}
+	if c.secured != nil {
+		err := c.send(c.out)
+		c.out = c.out[:0]
+		return err
 	}
 	n, err := syscall.Write(c.fd, c.out)
 	if err != nil && !errors.Is(err, syscall.EAGAIN) && err != syscall.EINTR {

@@ -24,6 +24,10 @@ type options struct {
 	subscribers, rooms, publishers int
 	rate, window, connections      int
 
+	// tls has clients speak TLS; tlsListen is where the baseline does.
+	tls       bool
+	tlsListen string
+
 	listen, store string
 	commitWindow  time.Duration
 	batch         int
@@ -53,6 +57,8 @@ func parseOptions(c command, args []string) (options, error) {
 	fs.IntVar(&o.window, "window", o.window, "messages that each publisher keeps in flight")
 	fs.IntVar(&o.connections, "connections", o.connections, "connections, cycles, starts or messages, by command")
 	fs.StringVar(&o.listen, "listen", "127.0.0.1:0", "address to serve on")
+	fs.BoolVar(&o.tls, "tls", false, "speak TLS with the server at --addr, whose certificate is not checked")
+	fs.StringVar(&o.tlsListen, "tls-listen", "", "address to serve on with TLS, beside --listen; empty for none")
 	fs.StringVar(&o.store, "store", "", "bbolt file of the baseline's log; empty serves without one")
 	fs.DurationVar(&o.commitWindow, "commit-window", 0, "least time between two commits of the baseline's log")
 	fs.IntVar(&o.batch, "batch", o.batch, "frames in one write of blast")

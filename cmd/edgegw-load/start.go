@@ -20,6 +20,9 @@ func runStart(b *bench) error {
 	if len(b.opt.args) == 0 || b.opt.connections < 1 {
 		return errors.New("start needs the server's command behind --")
 	}
+	if b.opt.tls { // the server speaks TLS too; it is ready when it says so without
+		b.out.Row = b.command + "-tls"
+	}
 	var ready, rss, anon, pss []float64
 	for range b.opt.connections {
 		took, mem, err := b.startOnce()

@@ -82,7 +82,7 @@ func printTLS(cmd *cobra.Command, asJSON bool, t app.TLS) error {
 	}
 	_, err := fmt.Fprintf(out, "time           %s (%s)\n", t.Now.Format(time.RFC3339), t.Clock)
 	if err == nil && t.Listen == "" {
-		_, err = fmt.Fprintln(out, "TLS is off: set tls_listen, for example to :8443")
+		_, err = fmt.Fprintln(out, "tls_listen is not set here: without it, for example :8443, a gateway speaks no TLS")
 	}
 	return err
 }
