@@ -58,12 +58,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case !c.taken:
-		return c.TCPConn.Write(p)
-	case c.wait:
-		if err := c.flushLocked(); err != nil {
-			return 0, err
-		}
+	case !c.taken || c.wait: // nothing is left then
 		return c.TCPConn.Write(p)
 	case len(c.left) > 0:
 		if len(c.left)+len(p) > maxLeft {
