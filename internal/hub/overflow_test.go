@@ -42,6 +42,29 @@ func TestDropOldest(t *testing.T) {
 	})
 }
 
+// The writer holds one long message and not two, with which nothing else could wait:
+// the newest is there when the reader goes on.
+func TestNewestWaitsBehindLongMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, queue(131_072))
+		slow := w.connect(in("mem.drop"))
+		slow.frames()
+		slow.socket.limit(0)
+		slow.send(`{"type":"ping"}`)
+		synctest.Wait()
+		w.publishAlone("mem.drop", 1, 2, 61_000)
+		slow.socket.limit(len(`{"type":"pong"}`) + 2)
+		synctest.Wait()
+		w.publishAlone("mem.drop", 3, 10, 61_000)
+		slow.socket.limit(unlimited)
+		synctest.Wait()
+		frames, _ := slow.stream()
+		if at := ledger(t, frames)["mem.drop"]; at.got[10] == "" || at.next != 11 {
+			t.Errorf("%d messages, gaps %v, seq %d has to come", len(at.got), at.gaps, at.next)
+		}
+	})
+}
+
 // A batch that is longer than all that may wait is no reason to close, as long as
 // the policy can drop what comes behind it.
 func TestDroppingBehindALongBatch(t *testing.T) {
