@@ -57,16 +57,18 @@ test: ## run every test; installs what is missing
 
 .PHONY: test-go
 test-go: ## run vet and the Go tests without the slow parts; the quick inner loop
+	@scripts/ensure-tools.sh openssl curl
 	@go vet ./...
 	@go test -short ./internal/... ./cmd/... ./firmware-clients/...
 
 .PHONY: test-race
 test-race: ## run all Go tests with the race detector
-	@scripts/ensure-tools.sh gcc promtool
+	@scripts/ensure-tools.sh gcc promtool openssl curl
 	@CGO_ENABLED=1 go test -race -count=1 -timeout 12m ./internal/... ./cmd/... ./firmware-clients/...
 
 .PHONY: test-script
 test-script: ## run the scripts against the real binary
+	@scripts/ensure-tools.sh openssl curl
 	@go test -count=1 ./cmd/edgegw/...
 
 .PHONY: test-arm

@@ -17,7 +17,7 @@ package_of() {
     setpriv) echo util-linux ;;
     node) echo nodejs ;;
     python3 | python3-venv) echo python3 python3-venv ;;
-    chromium | npm | strace | shellcheck | make | jq | curl | git | victoria-metrics) echo "$1" ;;
+    chromium | npm | strace | shellcheck | make | jq | curl | openssl | git | victoria-metrics) echo "$1" ;;
     *) return 1 ;;
     esac
 }

@@ -42,14 +42,15 @@ run() {
 for arch in "${@:-arm}"; do
     case $arch in
     arm)
-        scripts/ensure-tools.sh qemu-arm-static
+        scripts/ensure-tools.sh qemu-arm-static openssl
         run arm "$(packages_but app)" -exec "qemu-arm-static -cpu arm1176"
         ;;
     arm-gateway)
-        scripts/ensure-tools.sh qemu-arm-static
+        scripts/ensure-tools.sh qemu-arm-static openssl curl
         run arm ./internal/app -exec "qemu-arm-static -cpu arm1176"
         ;;
     386)
+        scripts/ensure-tools.sh openssl curl
         if runs_386 2>/dev/null; then
             run 386 "$(packages_but none) ./firmware-clients/..."
         else

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -61,7 +62,11 @@ func (a *App) listenTCP(option, address string) (net.Listener, error) {
 
 // tlsRefused logs a handshake of TLS that came to nothing.
 func (a *App) tlsRefused(ip, reason string) {
-	a.logger.Warn("TLS handshake failed", "event", "tls_refused", "ip", ip, "reason", reason)
+	level := slog.LevelWarn
+	if reason == tlsport.ReasonGone { // a probe, mostly
+		level = slog.LevelDebug
+	}
+	a.logger.Log(context.Background(), level, "TLS handshake failed", "event", "tls_refused", "ip", ip, "reason", reason)
 }
 
 // serveHTTP serves until ctx is done; then it takes no more connections, drains

@@ -377,3 +377,27 @@ func TestTools(t *testing.T) {
 		t.Errorf("plain HTTP gets %s", out)
 	}
 }
+
+// A browser's page of the gateway's own, over TLS, and pages of others.
+func TestOriginOverTLS(t *testing.T) {
+	t.Parallel()
+	g := gatewaytest.Start(t, "listen=", "tls_listen=127.0.0.1:0")
+	for origin, in := range map[string]bool{
+		g.TLSURL: true, "https://127.0.0.1": false, "https://evil.example": false, "null": false,
+	} {
+		s, a := g.Handshake("?room=a", "Origin: "+origin, "Sec-WebSocket-Protocol: bearer, "+g.Token("admin"))
+		if in != (s != nil) || !in && a.Status != 403 {
+			t.Errorf("%s: %d", origin, a.Status)
+		}
+		if s != nil {
+			s.Joined()
+		}
+	}
+	a := g.Do("POST", "/auth/login", "", map[string]any{"username": "admin", "password": gatewaytest.Password, "cookie": true}, "Origin", g.TLSURL)
+	if cookie := a.Header.Get("Set-Cookie"); a.Status != 200 || !strings.Contains(cookie, "; Secure") {
+		t.Errorf("%d, and a cookie without Secure", a.Status)
+	}
+	if a.Header.Get("Strict-Transport-Security") != "" {
+		t.Error("HSTS with a CA of its own")
+	}
+}
