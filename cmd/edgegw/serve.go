@@ -72,7 +72,7 @@ func reloadLoop(ctx context.Context, hangups <-chan os.Signal, reload func(conte
 		case <-hangups:
 		}
 		if err := reload(ctx); err != nil {
-			logger.Error("reloading failed; the gateway goes on with the keys that it has", "event", "reload_failed", "error", err.Error())
+			logger.Error("reloading failed; the gateway goes on with what it has", "event", "reload_failed", "error", err.Error())
 		}
 	}
 }
