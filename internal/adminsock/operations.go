@@ -18,6 +18,10 @@ const maxImportBody = accounts.MaxImportBytes/3*4 + 1<<10
 // more structure between two ends of one binary.
 func handler(a Admin) http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("POST /setup/show", operation(gateway.MaxBodyBytes, list(a.ShowSetup)))
+	mux.Handle("POST /setup/owner", command(a.SetUp))
+	mux.Handle("POST /setup/code", operation(gateway.MaxBodyBytes, list(a.NewSetupCode)))
+
 	mux.Handle("POST /user/add", command(a.AddUser))
 	mux.Handle("POST /user/list", operation(gateway.MaxBodyBytes, list(a.ListUsers)))
 	mux.Handle("POST /user/update", command(a.UpdateUser))

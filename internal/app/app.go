@@ -38,6 +38,9 @@ const sendBufferBytes = 64 << 10
 type Deps struct {
 	// Log takes the log lines.
 	Log io.Writer
+	// Console shows a setup code to people who read text; nil leaves it to the
+	// log.
+	Console func(adminsock.SetupCode)
 	// Clock replaces the system's in tests; nil for the system's.
 	Clock func(floor time.Time) clock.Options
 	// RetentionEvery is how often limits are applied to quiet rooms; 0 for the
@@ -53,6 +56,7 @@ type App struct {
 	cfg     *config.Config
 	info    buildinfo.Info
 	logger  *slog.Logger
+	console func(adminsock.SetupCode)
 	metrics *telemetry.Metrics
 	started time.Time
 	spare   *spare.Processors
@@ -89,7 +93,7 @@ type mended struct{ store, how string }
 // New opens everything that cfg names: stores, keys, listeners. When it returns
 // an error, nothing is left open. The error says what to do.
 func New(ctx context.Context, cfg *config.Config, deps Deps) (*App, error) {
-	a := &App{cfg: cfg, info: buildinfo.Read(), spare: spare.New(), failed: make(chan error, 1)}
+	a := &App{cfg: cfg, info: buildinfo.Read(), spare: spare.New(), console: deps.Console, failed: make(chan error, 1)}
 	a.metrics = newMetrics(cfg, a.info)
 	a.logger = newLogger(cfg, deps.Log)
 	if err := a.open(ctx, deps); err != nil {
@@ -157,10 +161,14 @@ func (a *App) taskList() []task {
 			return a.serveHTTP(ctx, ready, a.scrape, a.api.Metrics(), nil)
 		}})
 	}
-	return append(list, task{name: "http", run: func(ctx context.Context, ready func()) error {
+	list = append(list, task{name: "http", run: func(ctx context.Context, ready func()) error {
 		a.logger.Info("listening", "event", "listening", "url", "http://"+a.main.Addr().String())
 		return a.serveHTTP(ctx, ready, a.main, a.api, a.hub.Shutdown)
 	}})
+	if !a.accounts.HasAdmin() {
+		list = append(list, task{name: "setup", run: a.runSetup})
+	}
+	return list
 }
 
 // Addr is where the gateway listens, for example 127.0.0.1:8080.
