@@ -9,8 +9,8 @@ const (
 	// setupEvery is how often is looked whether the setup code has run out.
 	setupEvery = time.Second
 	// setupCodes is how many codes are made unasked, which is for a day: the log
-	// of a gateway that nobody sets up gets no more lines, and nobody finds it
-	// open after a year in a drawer's network.
+	// of a gateway that nobody sets up gets no more lines, and one that was
+	// forgotten in a drawer is not open for ever.
 	setupCodes = 96
 )
 
@@ -21,28 +21,36 @@ func (a *App) runSetup(ctx context.Context, ready func()) error {
 	ready()
 	tick := time.NewTicker(setupEvery)
 	defer tick.Stop()
-	for made := 0; !a.accounts.HasAdmin(); {
-		if a.accounts.SetupCodeLeft() <= 0 {
-			if made == setupCodes {
-				a.logger.Warn("no more setup codes are made by themselves; run `edgegw setup` or `edgegw setup --new-code`, or start the gateway again",
-					"event", "setup_required")
-				break
-			}
-			made++
-			a.offerSetupCode(ctx)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
+	if offerCodes(ctx, tick.C, a.accounts.HasAdmin, a.accounts.SetupCodeLeft, func() { a.offerSetupCode(ctx) }) {
+		a.logger.Warn("no more setup codes are made by themselves; run `edgegw setup` or `edgegw setup --new-code` on the gateway, or start it again",
+			"event", "setup_required")
 	}
 	<-ctx.Done()
 	return nil
 }
 
+// offerCodes offers a code whenever none is left, until that is done. It reports
+// whether it has given up.
+func offerCodes(ctx context.Context, tick <-chan time.Time, done func() bool, left func() time.Duration, offer func()) bool {
+	for made := 0; !done(); {
+		if left() <= 0 {
+			if made == setupCodes {
+				return true
+			}
+			made++
+			offer()
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-tick:
+		}
+	}
+	return false
+}
+
 // offerSetupCode makes a code and shows it to whoever can see the console or the
-// journal. This is the one secret that is ever logged: docs/decisions say why.
+// journal. This is the one secret that is ever logged: decision 7 says why.
 func (a *App) offerSetupCode(ctx context.Context) {
 	code, err := a.adminOf().NewSetupCode(ctx)
 	if err != nil {
