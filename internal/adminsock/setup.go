@@ -21,11 +21,12 @@ type Setups interface {
 	NewSetupCode(context.Context) (SetupCode, error)
 }
 
-// SetupState says whether there is an administrator. URLs are where browsers find
+// SetupState says whether there is an administrator, and whether the gateway runs. URLs are where browsers find
 // the gateway, the likeliest first, without a path; it may be empty.
 type SetupState struct {
-	Done bool     `json:"done"`
-	URLs []string `json:"urls"`
+	Done    bool     `json:"done"`
+	Running bool     `json:"running"`
+	URLs    []string `json:"urls"`
 }
 
 // Owner is the first administrator.
@@ -43,7 +44,7 @@ type SetupCode struct {
 
 // ShowSetup implements Setups.
 func (d Direct) ShowSetup(context.Context) (SetupState, error) {
-	return SetupState{Done: d.Service.HasAdmin(), URLs: d.urls()}, nil
+	return SetupState{Done: d.Service.HasAdmin(), Running: d.Running, URLs: d.urls()}, nil
 }
 
 func (d Direct) urls() []string {

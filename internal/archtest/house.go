@@ -88,6 +88,7 @@ var Owners = []Owner{
 	{"github.com/coreos/go-systemd/v22", "internal/app", "readiness and the watchdog"},
 	{"github.com/spf13/cobra", "cmd/edgegw", "sub-commands"},
 	{"github.com/spf13/pflag", "cmd/edgegw", "the flags of cobra's commands"},
+	{"rsc.io/qr", "cmd/edgegw", "the setup code as a picture"},
 	{"golang.org/x/term", "cmd/edgegw", "asking for a password without showing it"},
 }
 
