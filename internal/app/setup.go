@@ -50,7 +50,7 @@ func offerCodes(ctx context.Context, tick <-chan time.Time, done func() bool, le
 }
 
 // offerSetupCode makes a code and shows it to whoever can see the console or the
-// journal. This is the one secret that is ever logged: decision 7 says why.
+// journal. This is the one secret that is ever logged; docs/decisions says why.
 func (a *App) offerSetupCode(ctx context.Context) {
 	code, err := a.adminOf().NewSetupCode(ctx)
 	if err != nil {
