@@ -29,7 +29,7 @@ func TestSetupCodeIsDrawn(t *testing.T) {
 	h, _ := bare(t)
 	seen := map[string]bool{}
 	chars := map[rune]int{}
-	const n = 2000
+	const n = 40_000
 	for range n {
 		code, _, err := h.NewSetupCode()
 		if err != nil || !codeShape.MatchString(code) || seen[code] {
@@ -40,10 +40,11 @@ func TestSetupCodeIsDrawn(t *testing.T) {
 			chars[c]++
 		}
 	}
-	// Each of the 23 is expected 696 times, with a deviation of 26.
+	// Each of the 23 is expected 13,913 times, with a deviation of 115. A byte
+	// modulo 23 would give three of them 15,000.
 	for c, times := range chars {
-		if times < 696-160 || times > 696+160 {
-			t.Errorf("%c came %d times of 696", c, times)
+		if times < 13_913-650 || times > 13_913+650 {
+			t.Errorf("%c came %d times, want about 13,913", c, times)
 		}
 	}
 	if len(chars) != 23 {
