@@ -27,15 +27,15 @@ const password = "canary-password-first-run"
 
 func TestMain(m *testing.M) { os.Exit(process.Main(m, "../..")) }
 
-// gateway runs the binary with an empty folder and the options of the field, but
-// for where it listens. It returns its folder, and a look at its log.
-func gateway(t *testing.T) (dir string, log func() string) {
+// gateway runs the binary with a folder that it makes, unless it is there, and
+// the options of the field, but for where it listens. It returns a look at its
+// log, and a way to kill it.
+func gateway(t *testing.T, dir string) (log func() string, kill func()) {
 	t.Helper()
 	logs := os.Getenv("EDGEGW_TEST_LOGS")
 	if logs == "" {
 		logs = t.TempDir()
 	}
-	dir = filepath.Join(t.TempDir(), "data")
 	f, err := os.CreateTemp(logs, "firstrun-*.log")
 	if err != nil {
 		t.Fatal(err)
@@ -45,21 +45,31 @@ func gateway(t *testing.T) (dir string, log func() string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	killed := false
 	t.Cleanup(func() {
-		_ = cmd.Process.Signal(os.Interrupt)
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("the gateway ended with %v", err)
+		if !killed {
+			_ = cmd.Process.Signal(os.Interrupt)
+			if err := cmd.Wait(); err != nil {
+				t.Errorf("the gateway ended with %v", err)
+			}
 		}
 		_ = f.Close()
 	})
-	return dir, func() string {
+	log = func() string {
 		b, err := os.ReadFile(f.Name())
 		if err != nil {
 			t.Fatal(err)
 		}
 		return string(b)
 	}
+	return log, func() {
+		killed = true
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
 }
+
+var offered = regexp.MustCompile(`"setup_code":"([A-Z0-9]{8})","expires_in":900,"urls":\["(http://127\.0\.0\.1:\d+)/setup"`)
 
 // await waits for what the log has to say.
 func await(t *testing.T, log func() string, want *regexp.Regexp) []string {
@@ -112,8 +122,8 @@ func report(t *testing.T, way string, began time.Time) {
 // As the page does it.
 func TestByCode(t *testing.T) {
 	began := time.Now()
-	_, log := gateway(t)
-	m := await(t, log, regexp.MustCompile(`"setup_code":"([A-Z0-9]{8})","expires_in":900,"urls":\["(http://127\.0\.0\.1:\d+)/setup"`))
+	log, _ := gateway(t, filepath.Join(t.TempDir(), "data"))
+	m := await(t, log, offered)
 	code, url := m[1], m[2]
 	ask(t, 503, "GET", url+"/rooms", "", nil)
 	owner := text(ask(t, 200, "POST", url+"/setup", "", map[string]string{"code": code, "password": password}), "access_token")
@@ -126,7 +136,8 @@ func TestByCode(t *testing.T) {
 // snippet that the second one prints, as it stands.
 func TestByCommand(t *testing.T) {
 	began := time.Now()
-	dir, log := gateway(t)
+	dir := filepath.Join(t.TempDir(), "data")
+	log, _ := gateway(t, dir)
 	url := await(t, log, regexp.MustCompile(`"event":"listening","url":"([^"]+)"`))[1]
 	file := process.WriteFile(t, "password", password+"\n")
 	out, err := process.Command("setup", "--data-dir", dir, "--password-file", file, "--device", "pump-1").Output()
@@ -145,4 +156,25 @@ func TestByCommand(t *testing.T) {
 		t.Fatalf("%v: %.200s", err, said)
 	}
 	report(t, "by `edgegw setup` and its snippet", began)
+}
+
+// A kill voids the code, or leaves an owner: never one without the other.
+func TestKilledMidway(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	log, kill := gateway(t, dir)
+	old := await(t, log, offered)[1]
+	kill()
+	log, kill = gateway(t, dir)
+	m := await(t, log, offered)
+	owner := func(code string) map[string]string { return map[string]string{"code": code, "password": password} }
+	ask(t, 401, "POST", m[2]+"/setup", "", owner(old))
+	ask(t, 200, "POST", m[2]+"/setup", "", owner(m[1]))
+	kill()
+	log, _ = gateway(t, dir)
+	url := await(t, log, regexp.MustCompile(`"event":"listening","url":"([^"]+)"(?s:.*)"event":"ready"`))[1]
+	ask(t, 200, "POST", url+"/auth/login", "", map[string]string{"username": "admin", "password": password})
+	ask(t, 409, "POST", url+"/setup", "", owner(m[1]))
+	if offered.MatchString(log()) {
+		t.Error("a gateway with an owner offers a code")
+	}
 }
