@@ -97,6 +97,9 @@ func setupDone(r setupResult, running bool) string {
 	}
 	if r.Device == nil {
 		b.WriteString("Devices get their keys with: edgegw device add NAME --room ROOM\n")
+		if running {
+			b.WriteString("A first message, from this machine: sudo edgegw pub lobby 'Hello room!'\n")
+		}
 		return strings.TrimSuffix(b.String(), "\n")
 	}
 	fmt.Fprintf(&b, "\nThe key of %s, which is shown only now:\n\n    %s\n", r.Device.Name, r.Device.Key)
