@@ -17,7 +17,7 @@ export PORT VERSION
 TOOLS := .cache/tools
 
 # Every area that `make test` runs, the longest first.
-AREAS := test-race lint test-arm fuzz-smoke test-386 test-realtime test-disk test-torture test-attack test-api test-conformance test-browser cross-smoke tidy-check test-tools
+AREAS := test-race lint test-arm fuzz-smoke test-386 test-realtime test-disk test-firstrun test-torture test-attack test-api test-conformance test-browser cross-smoke tidy-check test-tools
 
 .PHONY: help
 help: ## print this
@@ -102,6 +102,12 @@ test-attack: ## attack the real binary: tokens, timing, bodies, origins, headers
 .PHONY: test-realtime
 test-realtime: ## kill, flood and stall the real binary and compare it with a model; prints figures (ROUNDS=, SEED=)
 	@go test -count=1 -parallel 8 -timeout $(if $(ROUNDS),0,9m) -v ./e2e/realtime
+
+.PHONY: test-firstrun
+test-firstrun: ## go from an empty folder to the first message, and run the cloud-init example; prints the time
+	@scripts/ensure-tools.sh curl shellcheck python3 python3-yaml
+	@go test -count=1 -timeout 2m ./e2e/firstrun -v
+	@scripts/test-cloud-init.sh
 
 .PHONY: test-disk
 test-disk: ## let the real binary run out of disk on a small ext4 of its own (root, to mount it)

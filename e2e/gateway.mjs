@@ -12,11 +12,35 @@ export async function startGateway(...args) {
   const dir = mkdtempSync(join(tmpdir(), 'edgegw-e2e-'));
   const passwordFile = join(dir, 'admin-password');
   writeFileSync(passwordFile, adminPassword + '\n', { mode: 0o600 });
-  const child = spawn(binary, [
-    'serve', '--env', 'development', '--log-format', 'json', '--log-level', 'debug',
-    '--listen', '127.0.0.1:0', '--data-dir', join(dir, 'data'), '--admin-password-file', passwordFile, ...args,
-  ], { stdio: ['ignore', 'pipe', 'pipe'], env: cleanEnv() });
+  const child = spawn(binary, [...serve(dir), '--log-format', 'json', '--admin-password-file', passwordFile, ...args],
+    { stdio: ['ignore', 'pipe', 'pipe'], env: cleanEnv() });
+  return watch(child, dir, (line) => {
+    const entry = line.startsWith('{') ? JSON.parse(line) : {};
+    return entry.event === 'listening' ? entry.url : undefined;
+  }, () => child.kill('SIGTERM'));
+}
 
+/** Starts a gateway that has no owner yet on a terminal of its own, and waits for its notice. */
+export async function startUnowned() {
+  const dir = mkdtempSync(join(tmpdir(), 'edgegw-e2e-'));
+  // The terminal's hangup ends no gateway, so it has to be signalled itself.
+  const command = `stty cols 100 rows 60; echo pid=$$; exec "$0" ${serve(dir).map((a) => `'${a}'`).join(' ')} --log-format text`;
+  const child = spawn('script', ['-qefc', `exec sh -c '${command.replaceAll("'", "'\\''")}' '${binary}'`, '/dev/null'],
+    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...cleanEnv(), TERM: 'xterm' } });
+  let url, pid;
+  return watch(child, dir, (line) => {
+    pid = line.match(/^pid=(\d+)/)?.[1] ?? pid;
+    url = line.match(/event=listening url=(\S+)/)?.[1] ?? url;
+    return line.includes('Without a browser') ? url : undefined;
+  }, () => process.kill(Number(pid), 'SIGTERM'));
+}
+
+function serve(dir) {
+  return ['serve', '--env', 'development', '--log-level', 'debug', '--listen', '127.0.0.1:0', '--data-dir', join(dir, 'data')];
+}
+
+/** Resolves when a line of the child's output gives the URL. */
+async function watch(child, dir, urlOf, end) {
   const log = [];
   let found;
   const url = new Promise((resolve, reject) => {
@@ -30,8 +54,8 @@ export async function startGateway(...args) {
     rest = lines.pop();
     for (const line of lines) {
       log.push(line);
-      const entry = line.startsWith('{') ? JSON.parse(line) : {};
-      if (entry.event === 'listening') found(entry.url);
+      const url = urlOf(line);
+      if (url) found(url);
     }
   };
   child.stdout.on('data', read);
@@ -43,7 +67,7 @@ export async function startGateway(...args) {
     log,
     /** Asks the gateway to stop and returns its exit code. */
     async stop() {
-      child.kill('SIGTERM');
+      end();
       const code = await exited;
       keepLog(log);
       rmSync(dir, { recursive: true, force: true });

@@ -17,6 +17,7 @@ package_of() {
     setpriv) echo util-linux ;;
     node) echo nodejs ;;
     python3 | python3-venv) echo python3 python3-venv ;;
+    python3-yaml) echo python3-yaml ;;
     chromium | npm | strace | shellcheck | make | jq | curl | openssl | git | victoria-metrics) echo "$1" ;;
     *) return 1 ;;
     esac
@@ -25,6 +26,7 @@ package_of() {
 # have TOOL: most are commands; Debian keeps a part of Python apart.
 have() {
     case $1 in
+    python3-yaml) python3 -c 'import yaml' 2>/dev/null ;;
     python3-venv) python3 -c 'import venv, ensurepip' 2>/dev/null ;;
     *) command -v "$1" >/dev/null ;;
     esac

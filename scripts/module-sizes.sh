@@ -67,6 +67,8 @@ row github.com/spf13/cobra cobra '"github.com/spf13/cobra"' \
     'c := &cobra.Command{Use: "x"}; c.AddCommand(&cobra.Command{Use: "y", RunE: func(*cobra.Command, []string) error { return nil }}); c.Flags().String("a", "", ""); _ = c.Execute()'
 row golang.org/x/time rate '"golang.org/x/time/rate"' \
     'if !rate.NewLimiter(1, 1).Allow() { return }'
+row rsc.io/qr qr '"rsc.io/qr"' \
+    'if c, err := qr.Encode(os.Args[0], qr.L); err == nil && c.Black(1, 1) { return }'
 row golang.org/x/term term '"golang.org/x/term"' \
     '_, _ = term.ReadPassword(0)'
 row golang.org/x/sys unix '"golang.org/x/sys/unix"' \

@@ -74,7 +74,7 @@ func newRoot(stdin io.Reader) (root *cobra.Command, began *bool) {
 	}
 	root.SetIn(stdin)
 	root.AddCommand(
-		serveCommand(), userCommand(), deviceCommand(), tokenCommand(), clockCommand(), tlsCommand(), backupCommand(), restoreCommand(), checkCommand(), compactCommand(), tuneCommand(), configCommand(), versionCommand(),
+		serveCommand(), setupCommand(), userCommand(), deviceCommand(), tokenCommand(), clockCommand(), tlsCommand(), backupCommand(), restoreCommand(), checkCommand(), compactCommand(), tuneCommand(), configCommand(), versionCommand(),
 	)
 	// For those who use a gateway or look after its machine.
 	root.AddCommand(pubCommand(), subCommand(), healthcheckCommand(), doctorCommand())

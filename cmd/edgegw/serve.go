@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"edgegw/internal/adminsock"
 	"edgegw/internal/app"
 	"edgegw/internal/config"
 	"edgegw/internal/telemetry"
@@ -48,6 +50,9 @@ func serve(ctx context.Context, cfg *config.Config, deps app.Deps) error {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
+	if cfg.LogFormat == config.LogText { // with json there is nothing but JSON
+		deps.Console = func(c adminsock.SetupCode) { _, _ = io.WriteString(deps.Log, setupNotice(c, deps.Log)) }
+	}
 	gw, err := app.New(ctx, cfg, deps)
 	if err != nil {
 		return err

@@ -182,7 +182,7 @@ func anAdmin(ctx context.Context, admin adminsock.Admin) (string, error) {
 	return "", errNoAdmin
 }
 
-var errNoAdmin = errors.New("the gateway has no administrator yet; `edgegw user add NAME --role admin` makes one")
+var errNoAdmin = errors.New("the gateway has no administrator yet; `edgegw setup` makes one")
 
 // passing reports whether an error of a first try may be over in a moment.
 func passing(err error) bool {

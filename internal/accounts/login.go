@@ -25,6 +25,8 @@ const (
 	causeChanged   cause = "changed_meanwhile"
 	causeKey       cause = "unknown_key"
 	causeOldKey    cause = "expired_key"
+	causeCode      cause = "wrong_code"
+	causeOldCode   cause = "expired_code"
 )
 
 func refused(c cause) error {

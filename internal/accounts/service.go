@@ -124,6 +124,7 @@ type Service struct {
 	strikes  *strikes
 	rates    rates
 	requests chan resetRequest
+	setup    setupCode
 
 	// hasAdmin never turns false again: no operation takes the last enabled
 	// administrator away.

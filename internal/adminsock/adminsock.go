@@ -20,6 +20,7 @@ func Path(dataDir string) string { return filepath.Join(dataDir, "admin.sock") }
 // CodeInvalidRequest everywhere, and a name that no account of the kind has
 // CodeNotFound. Client also fails when the gateway does not answer.
 type Admin interface {
+	Setups
 	Users
 	Devices
 	Tokens

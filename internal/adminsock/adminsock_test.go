@@ -68,6 +68,8 @@ var (
 	issued  = adminsock.Token{Token: "canary-token-1", Type: "Bearer", ExpiresIn: 60}
 	looked  = adminsock.Inspection{Header: "{}", Claims: `{"a":1}`, Problem: "bad", ExpiresIn: -5}
 	rotated = adminsock.KeyRotation{KID: "k2", OldTokensFor: 86400}
+	stands  = adminsock.SetupState{Done: true, URLs: []string{"http://192.0.2.1"}}
+	opener  = adminsock.SetupCode{Code: "AAAACCCC", ExpiresIn: 900, URLs: []string{"http://192.0.2.1", "http://hall.local"}}
 )
 
 func (f *fake) AddUser(ctx context.Context, u adminsock.NewUser) error {
@@ -120,6 +122,18 @@ func (f *fake) DeleteDevice(ctx context.Context, name string) error {
 
 func (f *fake) ImportDevices(ctx context.Context, i adminsock.Import) (adminsock.ImportReport, error) {
 	return report, f.call(ctx, "ImportDevices", i)
+}
+
+func (f *fake) ShowSetup(ctx context.Context) (adminsock.SetupState, error) {
+	return stands, f.call(ctx, "ShowSetup", nil)
+}
+
+func (f *fake) SetUp(ctx context.Context, o adminsock.Owner) error {
+	return f.call(ctx, "SetUp", o)
+}
+
+func (f *fake) NewSetupCode(ctx context.Context) (adminsock.SetupCode, error) {
+	return opener, f.call(ctx, "NewSetupCode", nil)
 }
 
 func (f *fake) IssueToken(ctx context.Context, r adminsock.TokenRequest) (adminsock.Token, error) {
@@ -215,6 +229,7 @@ func TestOperations(t *testing.T) {
 	file := adminsock.Import{Data: []byte(odd + "\xff"), SkipBad: true}
 	at := adminsock.NewTime{At: time.UnixMilli(1_800_000_000_000).UTC(), Force: true}
 	token := adminsock.TokenRequest{Name: "ann", Room: "hall", Life: 60}
+	owner := adminsock.Owner{Username: "ann", Password: odd}
 	tests := []struct {
 		name string
 		req  any
@@ -226,6 +241,9 @@ func TestOperations(t *testing.T) {
 		{"ShowClock", nil, shown, func() (any, error) { return c.ShowClock(ctx) }},
 		{"SetClock", at, shown, func() (any, error) { return c.SetClock(ctx, at) }},
 		{"ResetClock", nil, shown, func() (any, error) { return c.ResetClock(ctx) }},
+		{"ShowSetup", nil, stands, func() (any, error) { return c.ShowSetup(ctx) }},
+		{"SetUp", owner, nil, func() (any, error) { return nil, c.SetUp(ctx, owner) }},
+		{"NewSetupCode", nil, opener, func() (any, error) { return c.NewSetupCode(ctx) }},
 		{"AddUser", user, nil, func() (any, error) { return nil, c.AddUser(ctx, user) }},
 		{"ListUsers", nil, users, func() (any, error) { return c.ListUsers(ctx) }},
 		{"UpdateUser", patch, nil, func() (any, error) { return nil, c.UpdateUser(ctx, patch) }},

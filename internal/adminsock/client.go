@@ -47,28 +47,33 @@ func ask[Result any](ctx context.Context, c *Client, operation string, req any) 
 // askLong asks for one operation, for as long as ctx allows. Its errors are those
 // of the operation, or say that the gateway did not answer.
 func askLong[Result any](ctx context.Context, c *Client, operation string, req any) (Result, error) {
+	var out answer[Result]
+	if err := c.call(ctx, operation, req, &out); err != nil || out.Code == "" {
+		return out.Result, err
+	}
 	var none Result
+	return none, gateway.Errorf(out.Code, "%s", out.Message)
+}
+
+// call is what all operations have in common: it is compiled once.
+func (c *Client) call(ctx context.Context, operation string, req, out any) error {
 	body, err := json.Marshal(req)
 	if err != nil {
-		return none, err
+		return err
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://gateway/"+operation, bytes.NewReader(body))
 	if err != nil {
-		return none, err
+		return err
 	}
 	res, err := c.http.Do(r)
 	if err != nil {
-		return none, fmt.Errorf("the gateway does not answer at %s: %w", c.path, err)
+		return fmt.Errorf("the gateway does not answer at %s: %w", c.path, err)
 	}
 	defer func() { _ = res.Body.Close() }()
-	var out answer[Result]
-	if err := json.NewDecoder(res.Body).Decode(&out); err != nil {
-		return none, fmt.Errorf("the gateway at %s gave no answer (%s); is it another version than this command?", c.path, res.Status)
+	if err := json.NewDecoder(res.Body).Decode(out); err != nil {
+		return fmt.Errorf("the gateway at %s gave no answer (%s); is it another version than this command?", c.path, res.Status)
 	}
-	if out.Code != "" {
-		return none, gateway.Errorf(out.Code, "%s", out.Message)
-	}
-	return out.Result, nil
+	return nil
 }
 
 // do is ask for an operation without a result.

@@ -17,6 +17,10 @@ type Direct struct {
 	// LongestTTL is the life of the access token that lives longest, which is
 	// how long an old signing key goes on verifying.
 	LongestTTL time.Duration
+	// URLs is where browsers find the gateway, the likeliest first; nil where
+	// that is not known. Running says that it is this process.
+	URLs    func() []string
+	Running bool
 	// Archive writes a backup, and ArchiveDone notes whether it is good; nil
 	// where there is only a store to ask.
 	Archive     func(context.Context, io.Writer) error

@@ -18,6 +18,10 @@ const maxImportBody = accounts.MaxImportBytes/3*4 + 1<<10
 // more structure between two ends of one binary.
 func handler(a Admin) http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("POST /setup/show", operation(gateway.MaxBodyBytes, list(a.ShowSetup)))
+	mux.Handle("POST /setup/owner", command(a.SetUp))
+	mux.Handle("POST /setup/code", operation(gateway.MaxBodyBytes, list(a.NewSetupCode)))
+
 	mux.Handle("POST /user/add", command(a.AddUser))
 	mux.Handle("POST /user/list", operation(gateway.MaxBodyBytes, list(a.ListUsers)))
 	mux.Handle("POST /user/update", command(a.UpdateUser))
@@ -70,25 +74,30 @@ func list[Result any](do func(context.Context) (Result, error)) func(context.Con
 // operation reads a request of at most limit bytes, and answers.
 func operation[Req, Result any](limit int64, do func(context.Context, Req) (Result, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var req Req
-		var out answer[Result]
-		err := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit)).Decode(&req)
-		if err == nil {
-			out.Result, err = do(r.Context(), req)
-		} else {
-			err = unreadable(err)
-		}
-		if err != nil {
-			// The one who asks is the operator: the cause is theirs to see.
-			e := gateway.AsError(err)
-			out = answer[Result]{Code: e.Code, Message: e.Message}
-			if e.Code == gateway.CodeInternal {
-				out.Message = e.Error()
-			}
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(out) // a client that is gone gets nothing
+		req := new(Req)
+		serveOperation(w, r, limit, req, func() (any, error) { return do(r.Context(), *req) })
 	})
+}
+
+// serveOperation is what all operations have in common: it is compiled once.
+func serveOperation(w http.ResponseWriter, r *http.Request, limit int64, req any, do func() (any, error)) {
+	var out answer[any]
+	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit)).Decode(req)
+	if err == nil {
+		out.Result, err = do()
+	} else {
+		err = unreadable(err)
+	}
+	if err != nil {
+		// The one who asks is the operator: the cause is theirs to see.
+		e := gateway.AsError(err)
+		out = answer[any]{Code: e.Code, Message: e.Message}
+		if e.Code == gateway.CodeInternal {
+			out.Message = e.Error()
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(out) // a client that is gone gets nothing
 }
 
 func unreadable(err error) error {

@@ -116,7 +116,7 @@ func (a *App) ensureAdmin(ctx context.Context) error {
 		return nil
 	}
 	if a.cfg.AdminPasswordFile == "" {
-		a.logger.Warn("there is no administrator: run `edgegw user add NAME --role admin`, or start with admin_password_file",
+		a.logger.Warn("there is no administrator: open /setup in a browser, with the code that follows here; or run `edgegw setup`, or start with admin_password_file",
 			"event", "setup_required")
 		return nil
 	}

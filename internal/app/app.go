@@ -38,6 +38,9 @@ const sendBufferBytes = 64 << 10
 type Deps struct {
 	// Log takes the log lines.
 	Log io.Writer
+	// Console shows a setup code to people who read text; nil leaves it to the
+	// log.
+	Console func(adminsock.SetupCode)
 	// Clock replaces the system's in tests; nil for the system's.
 	Clock func(floor time.Time) clock.Options
 	// Certificates replaces parts of the machine in tests of TLS.
@@ -55,6 +58,7 @@ type App struct {
 	cfg     *config.Config
 	info    buildinfo.Info
 	logger  *slog.Logger
+	console func(adminsock.SetupCode)
 	metrics *telemetry.Metrics
 	started time.Time
 	spare   *spare.Processors
@@ -94,7 +98,7 @@ type mended struct{ store, how string }
 // New opens everything that cfg names: stores, keys, listeners. When it returns
 // an error, nothing is left open. The error says what to do.
 func New(ctx context.Context, cfg *config.Config, deps Deps) (*App, error) {
-	a := &App{cfg: cfg, info: buildinfo.Read(), spare: spare.New(), failed: make(chan error, 1)}
+	a := &App{cfg: cfg, info: buildinfo.Read(), spare: spare.New(), console: deps.Console, failed: make(chan error, 1)}
 	a.metrics = newMetrics(cfg, a.info)
 	a.logger = newLogger(cfg, deps.Log)
 	if err := a.open(ctx, deps); err != nil {
@@ -168,9 +172,13 @@ func (a *App) taskList() []task {
 	if a.certificates != nil {
 		list = append(list, task{name: "certificates", run: a.certificates.run})
 	}
-	return append(list, task{name: "http", run: func(ctx context.Context, ready func()) error {
+	list = append(list, task{name: "http", run: func(ctx context.Context, ready func()) error {
 		return a.serveHTTP(ctx, ready, a.listening(), a.api, a.hub.Shutdown)
 	}})
+	if !a.accounts.HasAdmin() {
+		list = append(list, task{name: "setup", run: a.runSetup})
+	}
+	return list
 }
 
 // listening are the listeners for everybody; it tells of them.

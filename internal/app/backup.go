@@ -250,6 +250,7 @@ func syncFolder(path string) error {
 // adminOf is what the admin socket works on.
 func (a *App) adminOf() adminsock.Direct {
 	d := direct(a.accounts, a.cfg)
+	d.URLs, d.Running = a.urls, true
 	d.Archive, d.ArchiveDone = a.archive, a.archiveDone
 	d.Files = care{a.identity, a.history, a.cfg.DataDir}
 	d.Time = siteClock{a.clock, a.identity, a.accounts.Note, &a.clockReset}

@@ -56,6 +56,7 @@ func OpenAccounts(ctx context.Context, cfg *config.Config, create bool) (a admin
 		return nil, nil, errors.Join(err, identity.Close())
 	}
 	d := direct(service, cfg)
+	d.URLs = func() []string { return configuredURLs(cfg) }
 	d.Time = siteClock{c, identity, service.Note, nil}
 	return d, func() error { return closeStopped(cfg, identity) }, nil
 }

@@ -28,7 +28,7 @@ const lowDiskBytes = 64 << 20
 func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
 	return telemetry.NewLogger(w, telemetry.LogOptions{
 		Format: string(cfg.LogFormat), Level: cfg.LogLevel,
-		Limited:   []string{"login", "token_refused", "ws_refused", "ws_opened", "ws_closed", "account_locked", "webhook_dropped", "webhook_retried", "tls_refused"},
+		Limited:   []string{"login", "token_refused", "ws_refused", "ws_opened", "ws_closed", "account_locked", "webhook_dropped", "webhook_retried", "tls_refused", "setup"},
 		PerSecond: limitedLines,
 	})
 }

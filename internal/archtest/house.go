@@ -53,6 +53,7 @@ var Floors = map[string]int{
 	"e2e/scale":            FloorSupport,
 	"e2e/torture":          FloorSupport,
 	"e2e/realtime":         FloorSupport,
+	"e2e/firstrun":         FloorSupport,
 
 	"firmware-clients/go": FloorClient,
 }
@@ -90,6 +91,7 @@ var Owners = []Owner{
 	{"github.com/coreos/go-systemd/v22", "internal/app", "readiness and the watchdog"},
 	{"github.com/spf13/cobra", "cmd/edgegw", "sub-commands"},
 	{"github.com/spf13/pflag", "cmd/edgegw", "the flags of cobra's commands"},
+	{"rsc.io/qr", "cmd/edgegw", "the setup code as a picture"},
 	{"golang.org/x/term", "cmd/edgegw", "asking for a password without showing it"},
 }
 

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -20,15 +22,17 @@ type Sources struct {
 
 // loader gathers values and problems on the way to a Config.
 type loader struct {
-	file      *document
-	variables map[string]raw
-	flags     map[string]raw
-	problems  Problems
-	config    *Config
+	file *document
+	// credentials are the files that systemd hands to the unit.
+	credentials map[string]raw
+	variables   map[string]raw
+	flags       map[string]raw
+	problems    Problems
+	config      *Config
 }
 
-// Load makes the configuration: flags win over variables over the file over the
-// defaults. Its error is of type Problems and holds everything that is wrong,
+// Load makes the configuration: flags win over variables over the file over
+// credentials of systemd over the defaults. Its error is of type Problems and holds everything that is wrong,
 // values that a stronger source overrides included.
 func Load(s Sources) (*Config, error) {
 	l := &loader{config: &Config{}}
@@ -51,6 +55,9 @@ func (l *loader) readVariables(environ []string) (file string) {
 	l.variables = make(map[string]raw)
 	for _, pair := range environ {
 		name, value, ok := strings.Cut(pair, "=")
+		if name == credentialsVariable {
+			l.findCredentials(value)
+		}
 		if !ok || !strings.HasPrefix(name, Prefix) {
 			continue
 		}
@@ -69,6 +76,22 @@ func (l *loader) readVariables(environ []string) (file string) {
 		l.variables[from.option] = raw{text: value, from: from}
 	}
 	return file
+}
+
+// findCredentials takes the files that are named after an option's credential
+// for the option's value.
+func (l *loader) findCredentials(dir string) {
+	l.credentials = make(map[string]raw)
+	for i := range table {
+		name := table[i].Credential
+		if name == "" || dir == "" {
+			continue
+		}
+		path := filepath.Join(dir, name)
+		if _, err := os.Stat(path); err == nil {
+			l.credentials[table[i].Name] = raw{text: path, from: source{origin: FromCredential, name: path, option: table[i].Name}}
+		}
+	}
 }
 
 func variables() []string {
@@ -100,7 +123,7 @@ func (l *loader) build() (*Config, error) {
 		row := &table[i]
 		last := raw{text: row.Default(env), from: source{origin: FromDefault, name: row.Name}}
 		apply(l, l.config, row, last)
-		for _, given := range []map[string]raw{l.file.values, l.variables, l.flags} {
+		for _, given := range []map[string]raw{l.credentials, l.file.values, l.variables, l.flags} {
 			if r, ok := given[row.Name]; ok {
 				apply(l, l.config, row, r)
 				last = r

@@ -11,6 +11,9 @@ const Prefix = "EDGEGW_"
 // FileVariable names the configuration file when no flag does.
 const FileVariable = Prefix + "CONFIG"
 
+// credentialsVariable names the folder of a unit's credentials (systemd.exec(5)).
+const credentialsVariable = "CREDENTIALS_DIRECTORY"
+
 // Kind is the type that an option has in the file.
 type Kind string
 
@@ -34,6 +37,9 @@ type Option struct {
 	Doc string
 	// Secret marks the path of a file that holds a secret.
 	Secret bool
+	// Credential is the name of the systemd credential that is taken when
+	// nothing gives the option; "" is none.
+	Credential string
 
 	production, development string
 	// mask gives what may be shown of a value that can hold a secret; nil
@@ -143,6 +149,12 @@ func (r row[T]) dev(def string) row[T] {
 // secret marks a path of a secret file.
 func (r row[T]) secret() row[T] {
 	r.Secret = true
+	return r
+}
+
+// credential names the systemd credential that stands in for the option.
+func (r row[T]) credential(name string) row[T] {
+	r.Credential = name
 	return r
 }
 

@@ -12,10 +12,11 @@ type Origin string
 
 // The origins, from the weakest to the strongest.
 const (
-	FromDefault  Origin = "default"
-	FromFile     Origin = "file"
-	FromVariable Origin = "env"
-	FromFlag     Origin = "flag"
+	FromDefault    Origin = "default"
+	FromCredential Origin = "credential"
+	FromFile       Origin = "file"
+	FromVariable   Origin = "env"
+	FromFlag       Origin = "flag"
 )
 
 // source is where exactly a value came from.
@@ -77,7 +78,7 @@ func (ps *Problems) add(from source, format string, args ...any) {
 
 // locate fills in where the problems are and puts them in order.
 func (ps Problems) locate(d *document) {
-	rank := []Origin{FromDefault, FromFile, FromVariable, FromFlag}
+	rank := []Origin{FromDefault, FromCredential, FromFile, FromVariable, FromFlag}
 	for i := range ps {
 		p := &ps[i]
 		if p.from.table > 0 && p.from.line == 0 {

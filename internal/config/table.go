@@ -119,7 +119,7 @@ var table = []row[Config]{
 	scalar("metrics_token_file", Text, "", anyText(), func(c *Config) *string { return &c.MetricsTokenFile },
 		"A file with the bearer token that /metrics asks for. When empty, /metrics is open.").secret(),
 	scalar("admin_password_file", Text, "", anyText(), func(c *Config) *string { return &c.AdminPasswordFile },
-		"A file with the password of the account admin, which is made whenever there is no enabled admin; one trailing newline does not count.").secret(),
+		"A file with the password of the account admin, made whenever there is no enabled admin; one trailing newline does not count. When empty, the systemd credential admin_password, if there is one.").secret().credential("admin_password"),
 }
 
 // roomTable is the option table of one [[rooms]] table.

@@ -47,7 +47,7 @@ func admin(_ context.Context, m *Machine) []Finding {
 	case !m.Gateway.Answers:
 		return []Finding{found(Unknown, "start the gateway", "whether there is an administrator: the gateway does not answer")}
 	case said == "missing":
-		return []Finding{found(Problem, "make one: `edgegw user add NAME --role admin`", "there is no administrator: everything but health and metrics is refused (setup_required)")}
+		return []Finding{found(Problem, "make one: `sudo edgegw setup`, or open /setup in a browser", "there is no administrator: everything but health and metrics is refused (setup_required)")}
 	}
 	return good("there is an administrator")
 }

@@ -22,6 +22,7 @@ import (
 // routes that use them.
 type Accounts interface {
 	Identities
+	Setups
 	Logins
 	Sessions
 	Passwords

@@ -69,6 +69,13 @@ func pair() accounts.Pair {
 	}
 }
 
+func (p *people) SetUp(ctx context.Context, code, username, password string) (accounts.Pair, error) {
+	if p.setUp {
+		return accounts.Pair{}, gateway.Errorf(gateway.CodeConflict, "no")
+	}
+	return pair(), p.did(ctx, "set up by %s as %s with %s", code, username, password)
+}
+
 func (p *people) Login(ctx context.Context, username, password, room string) (accounts.Pair, error) {
 	if password != "right" {
 		return accounts.Pair{}, gateway.Errorf(gateway.CodeInvalidCredentials, "no")

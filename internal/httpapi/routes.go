@@ -6,6 +6,7 @@ func (a *API) table() []route {
 	routes := a.authRoutes()
 	routes = append(routes, a.adminRoutes()...)
 	routes = append(routes, a.roomRoutes()...)
+	routes = append(routes, a.setupRoutes()...)
 	routes = append(routes, a.openRoutes()...)
 	if !a.opts.MetricsElsewhere {
 		routes = append(routes, a.metricsRoute())
@@ -68,7 +69,7 @@ func (a *API) openRoutes() []route {
 		{path: "/health", class: classHealth, open: true, methods: do{"GET": a.health}},
 		{path: "/livez", class: classHealth, open: true, methods: do{"GET": a.live}},
 		{path: "/readyz", class: classHealth, open: true, methods: do{"GET": a.ready}},
-		{path: "/openapi.json", class: classOther, open: true, methods: do{"GET": a.openAPI}},
+		{path: "/openapi.json", class: classOther, methods: do{"GET": a.openAPI}},
 		{path: "/ca.crt", class: classOther, open: true, methods: do{"GET": a.caCertificate}},
 		{path: "/", class: classOther, open: true, methods: do{"GET": a.index}},
 	}

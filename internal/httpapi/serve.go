@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"edgegw/internal/gateway"
 )
@@ -76,10 +77,19 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, rt *route) error {
 		return gateway.Errorf(gateway.CodeMethodNotAllowed, "this path knows %s", rt.allow())
 	}
 	if !rt.open && !a.opts.Accounts.HasAdmin() {
-		return gateway.Errorf(gateway.CodeSetupRequired,
-			"there is no administrator yet: make one with `edgegw user add admin --role admin`, or start with admin_password_file")
+		return setupRequired()
 	}
 	return do(w, r)
+}
+
+// setupRetry is when devices are to ask again: somebody has to come first.
+const setupRetry = 10 * time.Second
+
+func setupRequired() error {
+	err := gateway.Errorf(gateway.CodeSetupRequired,
+		"this gateway has no administrator yet: open /setup in a browser and give the code from its console or journal, or run `edgegw setup` on it")
+	err.RetryAfter = setupRetry
+	return err
 }
 
 func (a *API) panicked(w *recorder, r *http.Request, p any) {
