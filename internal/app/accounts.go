@@ -88,6 +88,7 @@ func accountsOptions(cfg *config.Config, s *boltstore.Identity, c *clock.Clock, 
 // Reload reads the files again that may change while the gateway runs: the
 // signing keys. After an error everything is as it was.
 func (a *App) Reload(ctx context.Context) error {
+	defer a.reloading()()
 	ring, err := keyFile{a.cfg}.Load()
 	if err != nil {
 		return err
