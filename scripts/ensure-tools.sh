@@ -14,10 +14,12 @@ package_of() {
     qemu-arm-static | qemu-i386-static) echo qemu-user-static ;;
     mkfs.ext4) echo e2fsprogs ;;
     mkfs.xfs) echo xfsprogs ;;
-    setpriv) echo util-linux ;;
+    setpriv | nsenter) echo util-linux ;;
+    systemd-nspawn) echo systemd-container ;;
+    systemd-analyze | systemd-socket-activate) echo systemd ;;
     node) echo nodejs ;;
     python3 | python3-venv) echo python3 python3-venv ;;
-    chromium | npm | strace | shellcheck | make | jq | curl | git | victoria-metrics) echo "$1" ;;
+    chromium | npm | strace | mmdebstrap | lintian | shellcheck | make | jq | curl | git | victoria-metrics) echo "$1" ;;
     *) return 1 ;;
     esac
 }
