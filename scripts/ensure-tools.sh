@@ -15,11 +15,12 @@ package_of() {
     mkfs.ext4) echo e2fsprogs ;;
     mkfs.xfs) echo xfsprogs ;;
     setpriv | nsenter) echo util-linux ;;
+    man) echo man-db ;;
     systemd-nspawn) echo systemd-container ;;
     systemd-analyze | systemd-socket-activate) echo systemd ;;
     node) echo nodejs ;;
     python3 | python3-venv) echo python3 python3-venv ;;
-    chromium | npm | strace | mmdebstrap | lintian | shellcheck | make | jq | curl | git | victoria-metrics) echo "$1" ;;
+    chromium | npm | strace | mmdebstrap | lintian | groff | shellcheck | make | jq | curl | git | victoria-metrics) echo "$1" ;;
     *) return 1 ;;
     esac
 }
