@@ -51,6 +51,7 @@ var Floors = map[string]int{
 	"e2e/scale":            FloorSupport,
 	"e2e/torture":          FloorSupport,
 	"e2e/realtime":         FloorSupport,
+	"e2e/service":          FloorSupport,
 
 	"firmware-clients/go": FloorClient,
 }
