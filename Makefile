@@ -136,7 +136,7 @@ test-tools: ## see the scripts of this repository refuse what they should
 
 .PHONY: test-service
 test-service: ## run the real binary as systemd does, look at the units, and hold its system calls against them; prints figures
-	@scripts/ensure-tools.sh systemd-analyze strace
+	@scripts/ensure-tools.sh systemd-analyze strace qemu-arm-static
 	@go test -count=1 -timeout 4m -v ./e2e/service
 
 .PHONY: test-packages
