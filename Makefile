@@ -17,7 +17,7 @@ export PORT VERSION
 TOOLS := .cache/tools
 
 # Every area that `make test` runs, the longest first.
-AREAS := test-race lint test-arm fuzz-smoke test-386 test-realtime test-disk test-torture test-attack test-api test-conformance test-browser cross-smoke tidy-check test-tools test-service test-packages
+AREAS := test-race lint test-arm fuzz-smoke test-386 test-realtime test-disk test-torture test-attack test-api test-conformance test-browser cross-smoke tidy-check test-tools test-service test-packages test-boot
 
 .PHONY: help
 help: ## print this

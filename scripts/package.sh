@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the Debian packages and the tarballs for everything else, into dist/.
+# Makes the Debian packages and the tarballs for everything else, into DIST (dist).
 #
 #   VERSION=v1.2.3 scripts/package.sh [deb|tar]:[armv6|armv7|arm64|amd64|386]...
 #
@@ -29,10 +29,11 @@ fi
 MTIME=$(date -u -d "@$epoch" +%Y-%m-%dT%H:%M:%SZ)
 : "${MAINTAINER:=edgegw maintainers <maintainers@edgegw.invalid>}"
 
+dist=${DIST:-dist}
 tools=$PWD/.cache/tools
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$tools" dist "$work/man"
+mkdir -p "$tools" "$dist" "$work/man"
 CGO_ENABLED=0 go -C tools build -o "$tools/" github.com/goreleaser/nfpm/v2/cmd/nfpm
 
 # build TARGET builds the program and prints where it is.
@@ -107,7 +108,7 @@ stage() {
 make_deb() {
     local deb_arch=$1
     if [ "$1" = armv6 ]; then deb_arch=armhf; fi
-    local out=dist/edgegw_$DEB_VERSION-1_$deb_arch.deb
+    local out=$dist/edgegw_$DEB_VERSION-1_$deb_arch.deb
     # nfpm itself replaces variables in some places only.
     sed -e "s#\${ARCH}#$deb_arch#; s#\${STAGE}#$work/tree-$1#; s#\${DEB_VERSION}#$DEB_VERSION#; s#\${MTIME}#$MTIME#; s#\${MAINTAINER}#$MAINTAINER#" \
         packaging/nfpm.yaml >"$work/nfpm.yaml"
@@ -118,7 +119,7 @@ make_deb() {
 
 make_tar() {
     local name=edgegw-$DEB_VERSION-linux-$1
-    local out=dist/$name.tar.gz top=$work/$name
+    local out=$dist/$name.tar.gz top=$work/$name
     rm -rf "$top"
     cp -a "$work/tree-$1" "$top"
     rm -r "$top/usr/share/lintian"

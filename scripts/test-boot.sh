@@ -11,6 +11,7 @@ scripts/ensure-tools.sh systemd-nspawn jq
 work=$(mktemp -d)
 root=$work/root
 console=$work/console
+export DIST=$work/dist
 container=
 trap cleanup EXIT
 cleanup() {
@@ -63,7 +64,7 @@ logged() { box_says "$1" journalctl -u edgegw -o cat --no-pager; }
 VERSION=v0.1.0 scripts/package.sh deb:amd64 >/dev/null
 VERSION=v0.2.0 scripts/package.sh deb:amd64 >/dev/null
 scripts/debian-root.sh "$root"
-mv dist/edgegw_0.1.0-1_amd64.deb dist/edgegw_0.2.0-1_amd64.deb "$root/root/"
+mv "$DIST"/*.deb "$root/root/"
 # One request at a time, as often as possible, for some seconds: prints a line for
 # each that got no answer.
 cat >"$root/root/get.py" <<'END'
@@ -133,6 +134,13 @@ box edgegw backup /root/backup.edgegw >/dev/null || fail "edgegw backup"
 box edgegw compact >/dev/null || fail "edgegw compact"
 box edgegw check >/dev/null || fail "edgegw check"
 [ -z "$(box find /var/lib/edgegw ! -user edgegw)" ] || fail "not the gateway's: $(box find /var/lib/edgegw ! -user edgegw)"
+
+step "a credential, which is optional"
+box test ! -e /run/credentials/edgegw.service/admin_password || fail "there is a credential that nobody gave"
+box mkdir -p /etc/credstore
+box sh -c 'echo canary-password-of-a-card >/etc/credstore/admin_password && chmod 600 /etc/credstore/admin_password'
+box systemctl restart edgegw
+box_says canary-password cat /run/credentials/edgegw.service/admin_password || fail "the credential does not reach the service"
 
 step "reload"
 box systemctl reload edgegw || fail "reload"

@@ -12,6 +12,7 @@ scripts/ensure-tools.sh lintian man groff jq
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 root=$work/root
+export DIST=$work/dist
 failures=0
 fail() {
     echo "FAILED: $*"
@@ -28,15 +29,15 @@ VERSION=v0.2.0 scripts/package.sh deb:armv6 deb:arm64
 files=(edgegw_0.2.0-1_armhf.deb edgegw_0.2.0-1_arm64.deb edgegw_0.2.0-1_amd64.deb edgegw-0.2.0-linux-amd64.tar.gz)
 
 step "the same again"
-(cd dist && sha256sum "${files[@]}") >"$work/sums"
+(cd "$DIST" && sha256sum "${files[@]}") >"$work/sums"
 VERSION=v0.2.0 scripts/package.sh deb:armv6 deb:arm64 deb:amd64 tar:amd64 >/dev/null
-(cd dist && sha256sum --check --quiet "$work/sums") || fail "a second build gives other files"
+(cd "$DIST" && sha256sum --check --quiet "$work/sums") || fail "a second build gives other files"
 
 step "lintian"
 for deb in armhf arm64 amd64; do
-    (cd dist && lintian --allow-root --fail-on error,warning "edgegw_0.2.0-1_$deb.deb") || fail "lintian has something against $deb"
+    (cd "$DIST" && lintian --allow-root --fail-on error,warning "edgegw_0.2.0-1_$deb.deb") || fail "lintian has something against $deb"
     # What the boards run: nothing beyond ARMv6 in the package of the oldest one.
-    dpkg-deb --extract "dist/edgegw_0.2.0-1_$deb.deb" "$work/$deb"
+    dpkg-deb --extract "$DIST/edgegw_0.2.0-1_$deb.deb" "$work/$deb"
 done
 arch=$(go version -m "$work/armhf/usr/bin/edgegw" | awk '/GOARM=/ { print $2 }')
 [ "$arch" = GOARM=6 ] || fail "the armhf package is built with ${arch:-another architecture}"
@@ -56,7 +57,7 @@ sed -E 's/^#([a-z_]+ = |\[\[|match|$)/\1/' packaging/edgegw.toml | grep -vE '^(t
 
 step "install where no systemd runs"
 scripts/debian-root.sh "$root"
-for version in 0.1.0 0.2.0; do cp "dist/edgegw_$version-1_amd64.deb" "$root/root/"; done
+for version in 0.1.0 0.2.0; do cp "$DIST/edgegw_$version-1_amd64.deb" "$root/root/"; done
 quiet box dpkg -i /root/edgegw_0.1.0-1_amd64.deb
 quiet box getent passwd edgegw
 [ -L "$root/etc/systemd/system/multi-user.target.wants/edgegw.service" ] || fail "the service is not enabled for the first boot"
@@ -87,7 +88,7 @@ quiet box dpkg -P edgegw
 [ ! -e "$root/etc/edgegw" ] || fail "purging left the configuration"
 
 step "tarball"
-tar -C "$work" -xf dist/edgegw-0.2.0-linux-amd64.tar.gz
+tar -C "$work" -xf "$DIST"/edgegw-0.2.0-linux-amd64.tar.gz
 tree=$work/edgegw-0.2.0-linux-amd64
 quiet env DESTDIR="$root" "$tree/install.sh"
 quiet box edgegw config check --config /etc/edgegw/edgegw.toml
