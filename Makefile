@@ -17,7 +17,7 @@ export PORT VERSION
 TOOLS := .cache/tools
 
 # Every area that `make test` runs, the longest first.
-AREAS := test-race lint test-arm fuzz-smoke test-386 test-realtime test-disk test-firstrun test-torture test-attack test-api test-conformance test-browser cross-smoke tidy-check test-tools
+AREAS := test-race lint test-arm fuzz-smoke test-386 test-realtime test-disk test-firstrun test-torture test-attack test-api test-conformance test-browser cross-smoke tidy-check test-tools test-service test-packages test-boot
 
 .PHONY: help
 help: ## print this
@@ -36,6 +36,10 @@ build: ## build bin/edgegw (VERSION=)
 .PHONY: cross
 cross: ## build for every board into dist/ and hold the size budget of armv6 (VERSION=)
 	@scripts/cross-build.sh
+
+.PHONY: packages
+packages: ## make the Debian packages and the tarballs in dist/ (VERSION=, MAINTAINER=)
+	@scripts/package.sh
 
 .PHONY: size
 size: ## print what each third-party module costs on armv6
@@ -137,6 +141,19 @@ fuzz: ## fuzz every target for long (FUZZTIME=5m each)
 .PHONY: test-tools
 test-tools: ## see the scripts of this repository refuse what they should
 	@scripts/selftest.sh
+
+.PHONY: test-service
+test-service: ## run the real binary as systemd does, look at the units, and hold its system calls against them; prints figures
+	@scripts/ensure-tools.sh systemd-analyze strace qemu-arm-static
+	@go test -count=1 -timeout 4m -v ./e2e/service
+
+.PHONY: test-packages
+test-packages: ## build the packages twice, and install, update, remove and purge them with no network (root)
+	@scripts/test-packages.sh
+
+.PHONY: test-boot
+test-boot: ## boot a Debian in a container and try the service in it: crash, hang, reload, upgrade, sockets, stop (root)
+	@scripts/test-boot.sh
 
 ##@ checks
 

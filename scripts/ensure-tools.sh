@@ -14,11 +14,14 @@ package_of() {
     qemu-arm-static | qemu-i386-static) echo qemu-user-static ;;
     mkfs.ext4) echo e2fsprogs ;;
     mkfs.xfs) echo xfsprogs ;;
-    setpriv) echo util-linux ;;
+    setpriv | nsenter) echo util-linux ;;
+    man) echo man-db ;;
+    systemd-nspawn) echo systemd-container ;;
+    systemd-analyze | systemd-socket-activate) echo systemd ;;
     node) echo nodejs ;;
     python3 | python3-venv) echo python3 python3-venv ;;
     python3-yaml) echo python3-yaml ;;
-    chromium | npm | strace | shellcheck | make | jq | curl | openssl | git | victoria-metrics) echo "$1" ;;
+    chromium | npm | strace | mmdebstrap | lintian | groff | shellcheck | make | jq | curl | openssl | git | victoria-metrics) echo "$1" ;;
     *) return 1 ;;
     esac
 }

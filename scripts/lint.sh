@@ -37,5 +37,5 @@ check "go vet" vetted
 check staticcheck "$tools/staticcheck" ./...
 # The load generator goes where its flags send it and is no part of a release.
 check gosec "$tools/gosec" ./cmd/edgegw/... ./internal/... ./firmware-clients/...
-check shellcheck shellcheck --severity=warning scripts/*.sh .ci/run
+check shellcheck shellcheck --severity=warning scripts/*.sh packaging/install.sh packaging/postinst packaging/prerm packaging/postrm .ci/run
 exit $failed

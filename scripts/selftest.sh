@@ -99,6 +99,9 @@ if [ -e "$dir/data" ]; then
 fi
 
 expect 2 'mips is not one of' scripts/cross-build.sh mips
+expect 2 'mips is not one of' env DIST="$dir/dist" scripts/package.sh tar:mips
+expect 2 'is no version' env DIST="$dir/dist" VERSION=new scripts/package.sh
+expect 2 'neither deb:BOARD nor tar:BOARD' env DIST="$dir/dist" VERSION=v1.0.0 scripts/package.sh rpm:amd64
 expect 2 'mips is none of arm, arm-gateway and 386' scripts/test-32bit.sh mips
 expect 1 'no fuzz target' scripts/fuzz.sh 1s ./internal/archtest
 

@@ -15,9 +15,9 @@ lanes=${LANES:-2}
 # against hanging, far above what the areas need.
 limit() {
     case $1 in
-    test-race | test-arm) echo 900 ;;
+    test-race | test-arm | test-packages) echo 900 ;;
     fuzz-smoke) echo 900 ;;
-    test-386 | lint | test-browser | test-attack | test-realtime | test-api | test-conformance) echo 600 ;;
+    test-386 | lint | test-browser | test-attack | test-realtime | test-api | test-conformance | test-boot) echo 600 ;;
     *) echo 300 ;;
     esac
 }

@@ -32,10 +32,14 @@ func serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			deps := app.Deps{Log: cmd.ErrOrStderr()}
+			deps := app.Deps{Log: cmd.ErrOrStderr(), Service: true}
 			if os.Getenv("GOGC") == "" {
 				deps.GCPercent = gcPercent
 				debug.SetGCPercent(gcPercent)
+			}
+			if os.Getenv("GOMEMLIMIT") == "" {
+				// Before the kernel's limit kills, the collector works harder.
+				debug.SetMemoryLimit(app.MemoryLimit())
 			}
 			return serve(cmd.Context(), cfg, deps)
 		},

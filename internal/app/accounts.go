@@ -90,6 +90,7 @@ func accountsOptions(cfg *config.Config, s *boltstore.Identity, c *clock.Clock, 
 // signing keys and the certificate. After an error in one of the two, that one is
 // as it was.
 func (a *App) Reload(ctx context.Context) error {
+	defer a.reloading()()
 	return errors.Join(a.certificates.reload(), a.reloadKeys(ctx))
 }
 

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
+
 	"edgegw/internal/accounts"
 	"edgegw/internal/adminsock"
 	"edgegw/internal/boltstore"
@@ -51,6 +53,10 @@ type Deps struct {
 	// GCPercent is the garbage collector's percentage, which is raised under
 	// traffic; 0 leaves it alone.
 	GCPercent int
+	// Service makes the gateway the service of the process: it tells systemd how
+	// it is, if systemd has started the process, and takes over the sockets that
+	// systemd has passed on. One gateway of a process can be that.
+	Service bool
 }
 
 // App is one gateway. Several can live in one process.
@@ -83,7 +89,9 @@ type App struct {
 	// did not.
 	backupFailed atomic.Pointer[string]
 
-	certificates *certificates // nil without tls_listen
+	supervisor   supervisor
+	passed       []passedSocket // that no option has taken yet
+	certificates *certificates  // nil without tls_listen
 
 	main, secure  net.Listener // each nil when its option is empty, one of them at most
 	scrape, admin net.Listener
@@ -101,7 +109,12 @@ func New(ctx context.Context, cfg *config.Config, deps Deps) (*App, error) {
 	a := &App{cfg: cfg, info: buildinfo.Read(), spare: spare.New(), console: deps.Console, failed: make(chan error, 1)}
 	a.metrics = newMetrics(cfg, a.info)
 	a.logger = newLogger(cfg, deps.Log)
-	if err := a.open(ctx, deps); err != nil {
+	err := a.openService(deps)
+	if err == nil {
+		err = a.open(ctx, deps)
+	}
+	if err != nil {
+		closePassed(a.passed)
 		return nil, errors.Join(err, a.close())
 	}
 	return a, nil
@@ -132,7 +145,22 @@ func (a *App) open(ctx context.Context, deps Deps) error {
 	a.observe()
 	a.pressure.memory, a.pressure.collector = newMemory("/"), newCollector(deps.GCPercent)
 	a.tasks = tasks{logger: a.logger, list: a.taskList()}
+	a.tasks.ready = func() { a.supervisor.tell(daemon.SdNotifyReady, a.statusLine()) }
+	a.tasks.stopping = func() { a.supervisor.tell(daemon.SdNotifyStopping, "sending everybody away") }
 	return nil
+}
+
+// openService comes first: whoever has started the process may wait for a while.
+func (a *App) openService(deps Deps) (err error) {
+	if !deps.Service {
+		return nil
+	}
+	if a.supervisor, err = newSupervisor(a.logger); err != nil {
+		return err
+	}
+	a.supervisor.tell("", "opening the stores")
+	a.passed, err = passedSockets()
+	return err
 }
 
 // taskList is in the order of starting; see docs/ARCHITECTURE.md.
@@ -168,6 +196,9 @@ func (a *App) taskList() []task {
 		list = append(list, task{name: "metrics", run: func(ctx context.Context, ready func()) error {
 			return a.serveHTTP(ctx, ready, []net.Listener{a.scrape}, a.api.Metrics(), nil)
 		}})
+	}
+	if a.supervisor.watchdog > 0 {
+		list = append(list, task{name: "watchdog", run: a.runWatchdog})
 	}
 	if a.certificates != nil {
 		list = append(list, task{name: "certificates", run: a.certificates.run})

@@ -45,6 +45,11 @@ func newMemory(root string) memory {
 	return m
 }
 
+// MemoryLimit is how much memory a gateway plans with where nobody has set
+// GOMEMLIMIT, in bytes: a part of what its control group allows (MemoryHigh= and
+// MemoryMax= of the unit), or of the machine's.
+func MemoryLimit() int64 { return newMemory("/").limit }
+
 // look returns what the newest collection has left on the heap, with the stacks,
 // and the limit: that of the Go runtime (GOMEMLIMIT) if there is one. When that is
 // so much that something would be shed, it collects before it says so: the newest

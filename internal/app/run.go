@@ -46,12 +46,20 @@ func (a *App) listen() error {
 		a.closers = append(a.closers, a.secure)
 	}
 	if a.cfg.MetricsListen != "" {
-		a.scrape, err = a.listenTCP("metrics_listen", a.cfg.MetricsListen)
+		if a.scrape, err = a.listenTCP("metrics_listen", a.cfg.MetricsListen); err != nil {
+			return err
+		}
 	}
-	return err
+	return a.refusePassed()
 }
 
+// listenTCP takes the socket that systemd has passed on for the option, or else
+// opens one.
 func (a *App) listenTCP(option, address string) (net.Listener, error) {
+	if l := a.takePassed(option, address); l != nil {
+		a.closers = append(a.closers, l)
+		return l, nil
+	}
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w; stop what uses the address, or choose another one", option, err)

@@ -27,6 +27,9 @@ type tasks struct {
 	list   []task
 	logger *slog.Logger
 	up     atomic.Bool
+	// ready is called when all tasks are, stopping when they are about to end;
+	// nil for nobody to tell.
+	ready, stopping func()
 }
 
 // running is a task that was started.
@@ -60,6 +63,9 @@ func (ts *tasks) Run(ctx context.Context) error {
 	if first == nil && ctx.Err() == nil {
 		ts.up.Store(true)
 		ts.logger.Info("gateway is ready", "event", "ready")
+		if ts.ready != nil {
+			ts.ready()
+		}
 		select {
 		case first = <-failed:
 		case <-ctx.Done():
@@ -67,6 +73,9 @@ func (ts *tasks) Run(ctx context.Context) error {
 	}
 	ts.up.Store(false)
 	ts.logger.Info("gateway stops", "event", "stopping")
+	if ts.stopping != nil {
+		ts.stopping()
+	}
 	return ts.stop(started, first)
 }
 

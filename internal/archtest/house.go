@@ -54,6 +54,7 @@ var Floors = map[string]int{
 	"e2e/torture":          FloorSupport,
 	"e2e/realtime":         FloorSupport,
 	"e2e/firstrun":         FloorSupport,
+	"e2e/service":          FloorSupport,
 
 	"firmware-clients/go": FloorClient,
 }

@@ -21,6 +21,9 @@ type operation struct {
 	// apply, unless it is nil, does the same in memory, under History.mu.
 	apply func()
 
+	// early does not wait for what was appended before.
+	early bool
+
 	after  uint64 // as many records are to be on disk before
 	result chan error
 }
@@ -38,7 +41,9 @@ func (h *History) operate(op *operation) error {
 	if op.room != nil {
 		op.room.busy++
 	}
-	op.after = h.queue.added
+	if !op.early {
+		op.after = h.queue.added
+	}
 	h.operations = append(h.operations, op)
 	h.mu.Unlock()
 	signal(h.wake)

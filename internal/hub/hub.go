@@ -142,6 +142,7 @@ type Hub struct {
 
 	// ticks counts the sweeps; sessions note it as their last sign of life.
 	ticks  atomic.Uint32
+	beats  chan chan struct{}
 	nextID atomic.Uint64
 
 	gate  gate
@@ -193,6 +194,7 @@ func New(opts Options) *Hub {
 		graces:    make(map[gateway.AccountName]int),
 		drained:   make(chan struct{}),
 		storeGone: make(chan struct{}),
+		beats:     make(chan chan struct{}),
 		acks:      make(map[*Session][]byte),
 		echo:      echoes{waiting: make(map[*gateway.Record][]*publication)},
 		changing:  make(map[gateway.RoomID]chan struct{}),

@@ -28,7 +28,27 @@ func (h *Hub) Run(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 			h.sweep(h.ticks.Add(1))
+		case answer := <-h.beats:
+			h.all() // through the lock that everything goes through
+			close(answer)
 		}
+	}
+}
+
+// Beat returns nil when the goroutine of Run has answered, between two sweeps, and
+// ctx's error when it has not by the end of ctx. It is for a watchdog.
+func (h *Hub) Beat(ctx context.Context) error {
+	answer := make(chan struct{})
+	select {
+	case h.beats <- answer:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-answer:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
