@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -35,14 +36,18 @@ func serveCommand() *cobra.Command {
 				deps.GCPercent = gcPercent
 				debug.SetGCPercent(gcPercent)
 			}
-			return serve(cmd.Context(), cfg, deps)
+			deps.Journal = telemetry.IsJournal(os.Getenv("JOURNAL_STREAM"), deps.Log)
+			again := func() (*config.Config, error) { return loadConfig(cmd) }
+			return serve(cmd.Context(), cfg, again, deps)
 		},
 	}
 	addOptionFlags(cmd)
 	return cmd
 }
 
-func serve(ctx context.Context, cfg *config.Config, deps app.Deps) error {
+// serve runs a gateway; again reads its configuration once more, from the same
+// sources.
+func serve(ctx context.Context, cfg *config.Config, again func() (*config.Config, error), deps app.Deps) error {
 	// From the first moment on: until it is asked for, the signal would end
 	// the process.
 	hangups := make(chan os.Signal, 1)
@@ -52,10 +57,17 @@ func serve(ctx context.Context, cfg *config.Config, deps app.Deps) error {
 	if err != nil {
 		return err
 	}
-	logger := telemetry.NewLogger(deps.Log, telemetry.LogOptions{Format: string(cfg.LogFormat), Level: cfg.LogLevel})
+	logger := telemetry.NewLogger(deps.Log, telemetry.LogOptions{Format: string(cfg.LogFormat), Level: cfg.LogLevel, Journal: deps.Journal})
 	reloads, stop := context.WithCancel(ctx)
 	var ended sync.WaitGroup
-	ended.Go(func() { reloadLoop(reloads, hangups, gw.Reload, logger) })
+	reload := func(ctx context.Context) error {
+		fresh, err := again()
+		if err == nil {
+			gw.Reconfigure(ctx, fresh)
+		}
+		return errors.Join(err, gw.Reload(ctx))
+	}
+	ended.Go(func() { reloadLoop(reloads, hangups, reload, logger) })
 	err = gw.Run(ctx)
 	stop()
 	ended.Wait()
@@ -72,7 +84,7 @@ func reloadLoop(ctx context.Context, hangups <-chan os.Signal, reload func(conte
 		case <-hangups:
 		}
 		if err := reload(ctx); err != nil {
-			logger.Error("reloading failed; the gateway goes on with the keys that it has", "event", "reload_failed", "error", err.Error())
+			logger.Error("reloading failed; the gateway goes on with what it has", "event", "reload_failed", "error", err.Error())
 		}
 	}
 }

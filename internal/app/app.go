@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -38,6 +39,8 @@ const sendBufferBytes = 64 << 10
 type Deps struct {
 	// Log takes the log lines.
 	Log io.Writer
+	// Journal says that Log is systemd's journal, see telemetry.IsJournal.
+	Journal bool
 	// Clock replaces the system's in tests; nil for the system's.
 	Clock func(floor time.Time) clock.Options
 	// RetentionEvery is how often limits are applied to quiet rooms; 0 for the
@@ -53,6 +56,7 @@ type App struct {
 	cfg     *config.Config
 	info    buildinfo.Info
 	logger  *slog.Logger
+	level   slog.LevelVar // of logger
 	metrics *telemetry.Metrics
 	started time.Time
 	spare   *spare.Processors
@@ -70,9 +74,10 @@ type App struct {
 	api      *httpapi.API
 	pressure pressure
 
-	clockReset atomic.Bool // the floor is no longer saved
-	archiving  atomic.Bool
-	lastBackup atomic.Int64 // Unix milliseconds, 0 for never
+	reconfiguring sync.Mutex  // one Reconfigure at a time
+	clockReset    atomic.Bool // the floor is no longer saved
+	archiving     atomic.Bool
+	lastBackup    atomic.Int64 // Unix milliseconds, 0 for never
 	// backupFailed says when and why the timer's last backup failed, nil when it
 	// did not.
 	backupFailed atomic.Pointer[string]
@@ -91,7 +96,8 @@ type mended struct{ store, how string }
 func New(ctx context.Context, cfg *config.Config, deps Deps) (*App, error) {
 	a := &App{cfg: cfg, info: buildinfo.Read(), spare: spare.New(), failed: make(chan error, 1)}
 	a.metrics = newMetrics(cfg, a.info)
-	a.logger = newLogger(cfg, deps.Log)
+	a.level.Set(cfg.LogLevel)
+	a.logger = newLogger(cfg, deps, &a.level)
 	if err := a.open(ctx, deps); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
