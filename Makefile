@@ -17,7 +17,7 @@ export PORT VERSION
 TOOLS := .cache/tools
 
 # Every area that `make test` runs, the longest first.
-AREAS := test-race lint test-arm fuzz-smoke test-386 test-realtime test-disk test-torture test-attack test-api test-conformance test-browser cross-smoke tidy-check test-tools
+AREAS := test-race lint test-arm fuzz-smoke test-386 test-realtime test-disk test-torture test-attack test-observed test-api test-conformance test-browser cross-smoke tidy-check test-tools
 
 .PHONY: help
 help: ## print this
@@ -105,6 +105,11 @@ test-realtime: ## kill, flood and stall the real binary and compare it with a mo
 test-disk: ## let the real binary run out of disk on a small ext4 of its own (root, to mount it)
 	@scripts/ensure-tools.sh mkfs.ext4
 	@go test -count=1 -timeout 4m -v ./e2e/disk
+
+.PHONY: test-observed
+test-observed: ## let VictoriaMetrics, vmagent, vmalert, promtool and fail2ban look at the real binary
+	@scripts/ensure-tools.sh promtool victoria-metrics vmagent vmalert fail2ban-regex
+	@go test -count=1 -parallel 4 -timeout 5m -v ./e2e/observed
 
 .PHONY: scale
 scale: ## store a million messages in 200 rooms, and measure the start, pages, searches, memory, and what a backup costs publishers (MESSAGES=)

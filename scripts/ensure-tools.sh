@@ -11,6 +11,8 @@ package_of() {
     case $1 in
     gcc) echo gcc libc6-dev ;;
     promtool) echo prometheus ;;
+    vmagent | vmalert) echo victoria-metrics ;;
+    fail2ban-regex) echo fail2ban ;;
     qemu-arm-static | qemu-i386-static) echo qemu-user-static ;;
     mkfs.ext4) echo e2fsprogs ;;
     mkfs.xfs) echo xfsprogs ;;

@@ -50,6 +50,7 @@ var Floors = map[string]int{
 	"e2e/disk":             FloorSupport,
 	"e2e/scale":            FloorSupport,
 	"e2e/torture":          FloorSupport,
+	"e2e/observed":         FloorSupport,
 	"e2e/realtime":         FloorSupport,
 
 	"firmware-clients/go": FloorClient,
