@@ -13,7 +13,7 @@ package_of() {
     promtool) echo prometheus ;;
     vmagent | vmalert) echo victoria-metrics ;;
     fail2ban-regex) echo fail2ban ;;
-    qemu-arm-static | qemu-i386-static) echo qemu-user-static ;;
+    qemu-arm-static | qemu-aarch64-static | qemu-i386-static) echo qemu-user-static ;;
     mkfs.ext4) echo e2fsprogs ;;
     mkfs.xfs) echo xfsprogs ;;
     setpriv) echo util-linux ;;

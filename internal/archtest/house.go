@@ -47,6 +47,7 @@ var Floors = map[string]int{
 	"internal/storetest":   FloorSupport,
 	"e2e/process":          FloorSupport,
 	"e2e/attack":           FloorSupport,
+	"e2e/boards":           FloorSupport,
 	"e2e/disk":             FloorSupport,
 	"e2e/scale":            FloorSupport,
 	"e2e/torture":          FloorSupport,
