@@ -17,7 +17,7 @@ export PORT VERSION
 TOOLS := .cache/tools
 
 # Every area that `make test` runs, the longest first.
-AREAS := test-race lint test-arm fuzz-smoke test-386 test-realtime test-disk test-firstrun test-torture test-attack test-api test-conformance test-browser cross-smoke tidy-check test-tools test-service test-packages test-boot
+AREAS := test-race lint test-arm test-boards fuzz-smoke test-386 test-realtime test-disk test-firstrun test-torture test-attack test-observed test-api test-conformance test-browser cross-smoke tidy-check test-tools test-service test-packages test-boot
 
 .PHONY: help
 help: ## print this
@@ -87,6 +87,10 @@ test-arm-gateway: ## run the gateway's black-box tests under qemu; alone, and on
 test-386: ## run the Go tests as a 32-bit program
 	@scripts/test-32bit.sh 386
 
+.PHONY: test-boards
+test-boards: ## have a conversation with the binary of every board, under qemu; frames, stores and tokens on armv7 and arm64
+	@scripts/test-boards.sh
+
 .PHONY: test-browser
 test-browser: build ## run the tests in a real browser
 	@scripts/test-browser.sh
@@ -117,6 +121,11 @@ test-firstrun: ## go from an empty folder to the first message, and run the clou
 test-disk: ## let the real binary run out of disk on a small ext4 of its own (root, to mount it)
 	@scripts/ensure-tools.sh mkfs.ext4
 	@go test -count=1 -timeout 4m -v ./e2e/disk
+
+.PHONY: test-observed
+test-observed: ## let VictoriaMetrics, vmagent, vmalert, promtool and fail2ban look at the real binary
+	@scripts/ensure-tools.sh promtool victoria-metrics vmagent vmalert fail2ban-regex
+	@go test -count=1 -parallel 4 -timeout 5m -v ./e2e/observed
 
 .PHONY: scale
 scale: ## store a million messages in 200 rooms, and measure the start, pages, searches, memory, and what a backup costs publishers (MESSAGES=)
@@ -170,3 +179,26 @@ tidy-check: ## check that go.mod and go.sum say what the sources need
 .PHONY: cross-smoke
 cross-smoke: ## build for armv6 and hold the size budget
 	@scripts/cross-build.sh armv6
+
+.PHONY: reproducible
+reproducible: ## build for every board twice from scratch and compare, byte for byte
+	@scripts/reproducible.sh
+
+.PHONY: sbom
+sbom: ## write what is linked into the gateway to dist/edgegw.cdx.json (CycloneDX)
+	@scripts/sbom.sh $(TOOLS)
+
+.PHONY: secret-scan
+secret-scan: ## look for secrets in the sources and in their history
+	@scripts/secret-scan.sh
+
+.PHONY: audit
+audit: ## ask for known weaknesses: govulncheck, npm audit, cargo audit; needs the internet
+	@scripts/audit.sh $(TOOLS)
+
+.PHONY: check
+check: secret-scan test reproducible sbom ## run everything of the pipeline that needs no internet: all but audit and the release's provenance
+
+.PHONY: release
+release: ## make what a release consists of in dist/ (VERSION=v1.2.3)
+	@scripts/release.sh $(TOOLS)

@@ -11,7 +11,9 @@ package_of() {
     case $1 in
     gcc) echo gcc libc6-dev ;;
     promtool) echo prometheus ;;
-    qemu-arm-static | qemu-i386-static) echo qemu-user-static ;;
+    vmagent | vmalert) echo victoria-metrics ;;
+    fail2ban-regex) echo fail2ban ;;
+    qemu-arm-static | qemu-aarch64-static | qemu-i386-static) echo qemu-user-static ;;
     mkfs.ext4) echo e2fsprogs ;;
     mkfs.xfs) echo xfsprogs ;;
     setpriv | nsenter) echo util-linux ;;

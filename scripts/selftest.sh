@@ -103,6 +103,27 @@ expect 2 'mips is not one of' env DIST="$dir/dist" scripts/package.sh tar:mips
 expect 2 'is no version' env DIST="$dir/dist" VERSION=new scripts/package.sh
 expect 2 'neither deb:BOARD nor tar:BOARD' env DIST="$dir/dist" VERSION=v1.0.0 scripts/package.sh rpm:amd64
 expect 2 'mips is none of arm, arm-gateway and 386' scripts/test-32bit.sh mips
+expect 2 'mips is not one of' scripts/test-boards.sh mips
+expect 2 'VERSION has to be like v1.2.3' env VERSION=1.2 scripts/release.sh .cache/tools
+
+# A repository with a secret in a file, and one that had it once.
+mkdir -p "$dir/leaky/scripts"
+cp scripts/secret-scan.sh "$dir/leaky/scripts/"
+commit() {
+    git -C "$dir/leaky" add -A
+    git -C "$dir/leaky" -c user.name=test -c user.email=test@example.com commit -q -m "$1"
+}
+git -C "$dir/leaky" init -q
+commit one
+expect 0 'no secret in 1 files and 1 commits' "$dir/leaky/scripts/secret-scan.sh"
+printf 'key = "AK%s"\n' IAABCDEFGHIJKLMNOP >"$dir/leaky/settings"
+commit two
+expect 1 'settings:1' "$dir/leaky/scripts/secret-scan.sh" --tree
+rm "$dir/leaky/settings"
+commit three
+expect 0 'no secret' "$dir/leaky/scripts/secret-scan.sh" --tree
+expect 1 'b/settings' "$dir/leaky/scripts/secret-scan.sh"
+
 expect 1 'no fuzz target' scripts/fuzz.sh 1s ./internal/archtest
 
 if [ "$failures" -ne 0 ]; then

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"os"
@@ -41,14 +42,18 @@ func serveCommand() *cobra.Command {
 				// Before the kernel's limit kills, the collector works harder.
 				debug.SetMemoryLimit(app.MemoryLimit())
 			}
-			return serve(cmd.Context(), cfg, deps)
+			deps.Journal = telemetry.IsJournal(os.Getenv("JOURNAL_STREAM"), deps.Log)
+			again := func() (*config.Config, error) { return loadConfig(cmd) }
+			return serve(cmd.Context(), cfg, again, deps)
 		},
 	}
 	addOptionFlags(cmd)
 	return cmd
 }
 
-func serve(ctx context.Context, cfg *config.Config, deps app.Deps) error {
+// serve runs a gateway; again reads its configuration once more, from the same
+// sources.
+func serve(ctx context.Context, cfg *config.Config, again func() (*config.Config, error), deps app.Deps) error {
 	// From the first moment on: until it is asked for, the signal would end
 	// the process.
 	hangups := make(chan os.Signal, 1)
@@ -61,10 +66,17 @@ func serve(ctx context.Context, cfg *config.Config, deps app.Deps) error {
 	if err != nil {
 		return err
 	}
-	logger := telemetry.NewLogger(deps.Log, telemetry.LogOptions{Format: string(cfg.LogFormat), Level: cfg.LogLevel})
+	logger := telemetry.NewLogger(deps.Log, telemetry.LogOptions{Format: string(cfg.LogFormat), Level: cfg.LogLevel, Journal: deps.Journal})
 	reloads, stop := context.WithCancel(ctx)
 	var ended sync.WaitGroup
-	ended.Go(func() { reloadLoop(reloads, hangups, gw.Reload, logger) })
+	reload := func(ctx context.Context) error {
+		fresh, err := again()
+		if err == nil {
+			gw.Reconfigure(ctx, fresh)
+		}
+		return errors.Join(err, gw.Reload(ctx))
+	}
+	ended.Go(func() { reloadLoop(reloads, hangups, reload, logger) })
 	err = gw.Run(ctx)
 	stop()
 	ended.Wait()

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -43,6 +44,8 @@ type Deps struct {
 	// Console shows a setup code to people who read text; nil leaves it to the
 	// log.
 	Console func(adminsock.SetupCode)
+	// Journal says that Log is systemd's journal, see telemetry.IsJournal.
+	Journal bool
 	// Clock replaces the system's in tests; nil for the system's.
 	Clock func(floor time.Time) clock.Options
 	// Certificates replaces parts of the machine in tests of TLS.
@@ -65,6 +68,7 @@ type App struct {
 	info    buildinfo.Info
 	logger  *slog.Logger
 	console func(adminsock.SetupCode)
+	level   slog.LevelVar // of logger
 	metrics *telemetry.Metrics
 	started time.Time
 	spare   *spare.Processors
@@ -82,9 +86,10 @@ type App struct {
 	api      *httpapi.API
 	pressure pressure
 
-	clockReset atomic.Bool // the floor is no longer saved
-	archiving  atomic.Bool
-	lastBackup atomic.Int64 // Unix milliseconds, 0 for never
+	reconfiguring sync.Mutex  // one Reconfigure at a time
+	clockReset    atomic.Bool // the floor is no longer saved
+	archiving     atomic.Bool
+	lastBackup    atomic.Int64 // Unix milliseconds, 0 for never
 	// backupFailed says when and why the timer's last backup failed, nil when it
 	// did not.
 	backupFailed atomic.Pointer[string]
@@ -108,7 +113,8 @@ type mended struct{ store, how string }
 func New(ctx context.Context, cfg *config.Config, deps Deps) (*App, error) {
 	a := &App{cfg: cfg, info: buildinfo.Read(), spare: spare.New(), console: deps.Console, failed: make(chan error, 1)}
 	a.metrics = newMetrics(cfg, a.info)
-	a.logger = newLogger(cfg, deps.Log)
+	a.level.Set(cfg.LogLevel)
+	a.logger = newLogger(cfg, deps, &a.level)
 	err := a.openService(deps)
 	if err == nil {
 		err = a.open(ctx, deps)

@@ -25,9 +25,9 @@ const limitedLines = 5
 // lowDiskBytes is when health turns to degraded.
 const lowDiskBytes = 64 << 20
 
-func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
-	return telemetry.NewLogger(w, telemetry.LogOptions{
-		Format: string(cfg.LogFormat), Level: cfg.LogLevel,
+func newLogger(cfg *config.Config, deps Deps, level slog.Leveler) *slog.Logger {
+	return telemetry.NewLogger(deps.Log, telemetry.LogOptions{
+		Format: string(cfg.LogFormat), Level: level, Journal: deps.Journal,
 		Limited:   []string{"login", "token_refused", "ws_refused", "ws_opened", "ws_closed", "account_locked", "webhook_dropped", "webhook_retried", "tls_refused", "setup"},
 		PerSecond: limitedLines,
 	})

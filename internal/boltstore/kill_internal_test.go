@@ -2,6 +2,7 @@ package boltstore
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -93,8 +94,9 @@ func startSelf(test, path string, command ...string) (*exec.Cmd, io.Reader, erro
 func runAndKill(t *testing.T, test, path string, after time.Duration) []string {
 	cmd, out, err := startSelf(test, path, os.Args[0])
 	if errors.Is(err, syscall.ENOEXEC) {
-		// An ARM binary under an emulator that the kernel does not know.
-		cmd, out, err = startSelf(test, path, "qemu-arm-static", "-cpu", "arm1176", os.Args[0])
+		// A binary under an emulator that the kernel does not know.
+		under := cmp.Or(os.Getenv("EDGEGW_UNDER"), "qemu-arm-static -cpu arm1176")
+		cmd, out, err = startSelf(test, path, append(strings.Fields(under), os.Args[0])...)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -26,7 +26,11 @@ const (
 type LogOptions struct {
 	// Format is "json" or "text"; anything else is taken as json.
 	Format string
-	Level  slog.Level
+	// Level is the least that is written; a *slog.LevelVar can be changed later.
+	Level slog.Leveler
+	// Journal says that w goes to systemd's journal (see IsJournal). Text lines
+	// then begin with their priority and have no time; JSON lines stay JSON.
+	Journal bool
 	// Limited are events that strangers can cause at will: of each at most
 	// PerSecond lines a second are written, and then one that says how many
 	// were left out. PerSecond 0 is no limit.
@@ -40,7 +44,11 @@ type LogOptions struct {
 func NewLogger(w io.Writer, o LogOptions) *slog.Logger {
 	ho := &slog.HandlerOptions{Level: o.Level, ReplaceAttr: redact}
 	var h slog.Handler = slog.NewJSONHandler(w, ho)
-	if o.Format == "text" {
+	switch {
+	case o.Format == "text" && o.Journal:
+		ho.ReplaceAttr = timeless
+		h = slog.NewTextHandler(prefixer{w}, ho)
+	case o.Format == "text":
 		h = slog.NewTextHandler(w, ho)
 	}
 	if o.PerSecond > 0 && len(o.Limited) > 0 {

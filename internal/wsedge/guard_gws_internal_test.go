@@ -3,6 +3,7 @@ package wsedge
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -117,9 +118,9 @@ func TestOneFrameEndsAnUnguardedProcess(t *testing.T) {
 func runSelf(args ...string) (string, error) {
 	output, err := exec.Command(os.Args[0], args...).CombinedOutput()
 	if errors.Is(err, syscall.ENOEXEC) {
-		// An ARM binary under an emulator that the kernel does not know.
-		emulated := append([]string{"-cpu", "arm1176", os.Args[0]}, args...)
-		output, err = exec.Command("qemu-arm-static", emulated...).CombinedOutput()
+		// A binary under an emulator that the kernel does not know.
+		under := strings.Fields(cmp.Or(os.Getenv("EDGEGW_UNDER"), "qemu-arm-static -cpu arm1176"))
+		output, err = exec.Command(under[0], append(append(under[1:], os.Args[0]), args...)...).CombinedOutput()
 	}
 	return string(output), err
 }
