@@ -149,6 +149,8 @@ func (p *pub) await(cmd *cobra.Command, s sending) error {
 	defer s.cancel()
 	r, err := s.Wait()
 	switch {
+	case errors.Is(err, errNoAck):
+		return errNoAck // all of the chain says the same
 	case err != nil:
 		return err
 	case p.asJSON:

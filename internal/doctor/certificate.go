@@ -72,11 +72,11 @@ func firstCertificate(raw []byte) *x509.Certificate {
 }
 
 // misses tells of an address that clients may use and that the certificate does
-// not name.
+// not name. One that names no address at all is for names.
 func (m *Machine) misses(c *x509.Certificate, file string) (list []Finding) {
 	for _, a := range m.Addresses {
-		if a.IsLoopback() || a.IsLinkLocalUnicast() || a.Is6() && !a.IsPrivate() {
-			continue // nobody uses these, or they change every day
+		if !a.IsPrivate() || len(c.IPAddresses) == 0 {
+			continue // others nobody on the site's network uses, or they change every day
 		}
 		if !slices.ContainsFunc(c.IPAddresses, func(ip net.IP) bool {
 			named, ok := netip.AddrFromSlice(ip)

@@ -46,12 +46,14 @@ func TestPair(t *testing.T) {
 	early, earlyKey := pair(t, today.AddDate(0, 0, 1), today.AddDate(1, 0, 0), address)
 	ending, endingKey := pair(t, today.AddDate(-1, 0, 0), today.AddDate(0, 0, 3), address)
 	moved, movedKey := pair(t, today.AddDate(0, -1, 0), today.AddDate(1, 0, 0), "10.0.0.1")
+	named, namedKey := pair(t, today.AddDate(0, -1, 0), today.AddDate(1, 0, 0))
 	tests := []struct {
 		name, cert, key string
 		level           Level
 		says            string
 	}{
 		{"ok", good, key, OK, "valid until 2028-05-01"},
+		{"ok, for names alone", named, namedKey, OK, "valid until"},
 		{"bad, expired", old, oldKey, Problem, "expired on 2027-04-30"},
 		{"bad, not yet valid", early, earlyKey, Problem, "valid from 2027-05-02 on"},
 		{"bad, ends soon", ending, endingKey, Warning, "ends on 2027-05-04"},
