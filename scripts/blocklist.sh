@@ -54,5 +54,6 @@ if [ "${1:-}" = --check ]; then
     diff -u "$list/passwords.txt" "$dir/new/passwords.txt"
 else
     cp "$dir/new/LICENSE" "$dir/new/passwords.txt" "$list/"
+    gzip -9nc "$list/passwords.txt" >"$list/passwords.txt.gz" # what the binary holds
 fi
 wc -lc "$list/passwords.txt"

@@ -1,3 +1,5 @@
+//go:build !arm
+
 package main
 
 import (
@@ -10,6 +12,8 @@ import (
 	"edgegw/internal/config"
 	"edgegw/internal/doctor"
 )
+
+func addDoctor(root *cobra.Command) { root.AddCommand(doctorCommand()) }
 
 func doctorCommand() *cobra.Command {
 	var asJSON, all bool

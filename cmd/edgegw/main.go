@@ -77,6 +77,7 @@ func newRoot(stdin io.Reader) (root *cobra.Command, began *bool) {
 		serveCommand(), setupCommand(), userCommand(), deviceCommand(), tokenCommand(), clockCommand(), tlsCommand(), backupCommand(), restoreCommand(), checkCommand(), compactCommand(), tuneCommand(), configCommand(), versionCommand(),
 	)
 	// For those who use a gateway or look after its machine.
-	root.AddCommand(pubCommand(), subCommand(), healthcheckCommand(), doctorCommand())
+	root.AddCommand(pubCommand(), subCommand(), healthcheckCommand())
+	addDoctor(root)
 	return root, began
 }

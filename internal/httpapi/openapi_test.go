@@ -2,6 +2,8 @@ package httpapi_test
 
 import (
 	"bytes"
+	"compress/gzip"
+	"errors"
 	"context"
 	"encoding/json"
 	"flag"
@@ -17,7 +19,7 @@ import (
 	"edgegw/internal/httpapi"
 )
 
-var update = flag.Bool("update", false, "write openapi.json anew")
+var update = flag.Bool("update", false, "write openapi.json.gz anew")
 
 // TestOpenAPIJSON holds the embedded document equal to the written one. After a
 // change there: go test ./internal/httpapi -run TestOpenAPIJSON -update
@@ -36,13 +38,16 @@ func TestOpenAPIJSON(t *testing.T) {
 	}
 	b.WriteByte('\n')
 	if *update {
-		if err := os.WriteFile("openapi.json", b.Bytes(), 0o644); err != nil {
+		var packed bytes.Buffer
+		z, _ := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+		_, err := z.Write(b.Bytes())
+		if err := errors.Join(err, z.Close(), os.WriteFile("openapi.json.gz", packed.Bytes(), 0o644)); err != nil {
 			t.Fatal(err)
 		}
 		return // the embedded one is as old as this program
 	}
 	if !bytes.Equal(b.Bytes(), httpapi.Document()) {
-		t.Fatal("openapi.json is not what openapi.yaml says; run this test with -update")
+		t.Fatal("openapi.json.gz is not what openapi.yaml says; run this test with -update")
 	}
 }
 

@@ -1,18 +1,30 @@
 package password
 
 import (
+	"bytes"
+	"compress/gzip"
 	_ "embed"
+	"io"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// commonest is the list of blocklist/README.md: one folded password a line, sorted
-// by bytes. It is searched where it lies in the binary and costs no memory of its
-// own, and no time at the start.
+// packed is the list of blocklist/README.md, compressed, since the binary counts:
+// one folded password a line, sorted by bytes. It is unpacked for each new
+// password, in a millisecond or ten, and costs no memory in between.
 //
-//go:embed blocklist/passwords.txt
-var commonest string
+//go:embed blocklist/passwords.txt.gz
+var packed []byte
+
+func commonest() string {
+	var b bytes.Buffer
+	// A test reads it; a buffer takes everything.
+	if r, err := gzip.NewReader(bytes.NewReader(packed)); err == nil {
+		_, _ = io.Copy(&b, r)
+	}
+	return b.String()
+}
 
 // rows are what fingers and heads run along: a password that follows them, on or
 // back, in pieces of three characters and more, is guessed like a common one.
@@ -36,14 +48,14 @@ func fold(password string) string {
 	return strings.Map(func(r rune) rune { return unicode.ToLower(unicode.ToUpper(r)) }, password)
 }
 
-// isCommon reports whether a folded password is on the list.
-func isCommon(folded string) bool {
+// isCommon reports whether a folded password is on the list, which is commonest().
+func isCommon(list, folded string) bool {
 	// Everything in front of low is less, everything from high on is not.
-	low, high := 0, len(commonest)
+	low, high := 0, len(list)
 	for low < high {
 		middle := low + (high-low)/2
-		start := low + strings.LastIndexByte(commonest[low:middle], '\n') + 1
-		line, _, _ := strings.Cut(commonest[start:], "\n")
+		start := low + strings.LastIndexByte(list[low:middle], '\n') + 1
+		line, _, _ := strings.Cut(list[start:], "\n")
 		switch strings.Compare(line, folded) {
 		case 0:
 			return folded != ""

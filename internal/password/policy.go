@@ -78,9 +78,10 @@ func (p Policy) Check(password, name string) error {
 			"the password is too short; use at least %d characters, for example four or five unrelated words", least)
 	}
 	folded, name, site := fold(normal), fold(name), fold(norm.NFKC.String(p.Site))
-	weak := func(s string) bool { return isCommon(s) || s == name || s == site }
+	list := commonest()
+	weak := func(s string) bool { return isCommon(list, s) || s == name || s == site }
 	switch {
-	case isCommon(folded):
+	case isCommon(list, folded):
 		return gateway.Errorf(gateway.CodeWeakPassword, "the password is one of the commonest, which are guessed first; %s", advice)
 	case folded == name:
 		return gateway.Errorf(gateway.CodeWeakPassword, "the password is the account's own name; %s", advice)
