@@ -56,7 +56,7 @@ start() {
         systemctl daemon-reload
         systemctl enable edgegw.service
         systemctl restart edgegw.service
-        say "edgegw $(/usr/bin/edgegw version) runs. Make the first administrator: sudo edgegw user add NAME --role admin"
+        say "edgegw $(/usr/bin/edgegw version) runs. Make its owner: sudo edgegw setup"
     elif [ -n "$root" ]; then
         mkdir -p "$root/etc/systemd/system/multi-user.target.wants"
         ln -sf /usr/lib/systemd/system/edgegw.service "$root/etc/systemd/system/multi-user.target.wants/edgegw.service"
