@@ -46,7 +46,7 @@ func withAdmin(cmd *cobra.Command, do func(adminsock.Admin) error) error {
 
 // openAdmin is withAdmin; with create it makes a store where there is none.
 func openAdmin(cmd *cobra.Command, create bool, do func(adminsock.Admin) error) error {
-	cfg, err := loadConfig(cmd)
+	cfg, err := loadInstalled(cmd)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ func backupCommand() *cobra.Command {
 		Short: "Write one file with all that the gateway needs to come back, while it runs or not; it holds its secrets",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := loadConfig(cmd)
+			cfg, err := loadInstalled(cmd)
 			if err != nil {
 				return err
 			}

@@ -18,7 +18,7 @@ func checkCommand() *cobra.Command {
 		Short: "Look at every page and every record of both stores, or of one file, while the gateway runs or not; exit code 1 when anything is damaged",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := loadConfig(cmd)
+			cfg, err := loadInstalled(cmd)
 			if err != nil {
 				return err
 			}
@@ -70,7 +70,7 @@ func compactCommand() *cobra.Command {
 		Short: "Give the free space of both stores back to the disk, and make unreadable what was deleted; messages wait meanwhile",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(cmd)
+			cfg, err := loadInstalled(cmd)
 			if err != nil {
 				return err
 			}

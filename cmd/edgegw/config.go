@@ -42,7 +42,7 @@ func configShowCommand() *cobra.Command {
 		Short: "Print what is in force and where each value comes from; secrets are shown as paths only",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(cmd)
+			cfg, err := loadInstalled(cmd)
 			if err != nil {
 				return err
 			}

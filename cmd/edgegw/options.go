@@ -46,14 +46,25 @@ const tokenVariable = "EDGEGW_TOKEN"
 func loadConfig(cmd *cobra.Command) (*config.Config, error) { return config.Load(sourcesOf(cmd)) }
 
 // loadInstalled is loadConfig for a command about the gateway of this machine: when
-// nobody names a file, it takes the one that a package has installed.
+// nobody names a file or a folder, it takes the file that a package has installed.
 func loadInstalled(cmd *cobra.Command) (*config.Config, error) {
-	s := sourcesOf(cmd)
-	_, named := os.LookupEnv(config.FileVariable)
-	if _, err := os.Stat(installedFile); s.File == "" && !named && err == nil {
-		s.File = installedFile
+	return config.Load(withInstalled(sourcesOf(cmd), installedFile))
+}
+
+// withInstalled adds the file, if there is one, to sources that name neither a file
+// nor data_dir: whoever names those means another gateway.
+func withInstalled(s config.Sources, file string) config.Sources {
+	named := func(pair string) bool {
+		name, _, _ := strings.Cut(pair, "=")
+		return name == config.FileVariable || name == "EDGEGW_DATA_DIR"
 	}
-	return config.Load(s)
+	if s.File != "" || s.Flags["data-dir"] != "" || slices.ContainsFunc(s.Environ, named) {
+		return s
+	}
+	if _, err := os.Stat(file); err == nil {
+		s.File = file
+	}
+	return s
 }
 
 func sourcesOf(cmd *cobra.Command) config.Sources {

@@ -18,7 +18,7 @@ func restoreCommand() *cobra.Command {
 		Short: "Put a backup in place of what data_dir holds, which is kept aside; the gateway must not run",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := loadConfig(cmd)
+			cfg, err := loadInstalled(cmd)
 			if err != nil {
 				return err
 			}

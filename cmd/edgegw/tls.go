@@ -23,7 +23,7 @@ func tlsInitCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "init", Short: "Make the gateway's own CA and its first certificate; a start with tls_listen does it too", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(cmd)
+			cfg, err := loadInstalled(cmd)
 			if err != nil {
 				return err
 			}
@@ -48,7 +48,7 @@ func tlsShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "show", Short: "Print the certificates, how long they are valid, and the fingerprint and the pin of the CA", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(cmd)
+			cfg, err := loadInstalled(cmd)
 			if err != nil {
 				return err
 			}
