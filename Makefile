@@ -174,6 +174,7 @@ lint: ## check form and known mistakes: gofmt, vet, staticcheck, gosec, shellche
 tidy-check: ## check that go.mod and go.sum say what the sources need
 	@go mod tidy -diff
 	@go -C tools mod tidy -diff
+	@go -C tools/nfpm mod tidy -diff
 	@go mod verify
 
 .PHONY: cross-smoke

@@ -34,7 +34,7 @@ tools=$PWD/.cache/tools
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$tools" "$dist" "$work/man"
-CGO_ENABLED=0 go -C tools build -o "$tools/" github.com/goreleaser/nfpm/v2/cmd/nfpm
+CGO_ENABLED=0 go -C tools/nfpm build -o "$tools/" github.com/goreleaser/nfpm/v2/cmd/nfpm
 
 # build TARGET builds the program and prints where it is.
 build() {

@@ -145,7 +145,7 @@ func TestPressureOfStuckReaders(t *testing.T) {
 	for i := range readers {
 		stuck(t, g, fmt.Sprintf("?room=r.%d", i))
 	}
-	debug.SetMemoryLimit(int64(inUse()) + 16<<20)
+	debug.SetMemoryLimit(int64(inUse()) + 10<<20)
 	highest := 0.0
 	filler := strings.Repeat("x", room)
 	s := g.Dial(token, "?room=out")
