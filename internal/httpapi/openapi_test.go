@@ -3,9 +3,9 @@ package httpapi_test
 import (
 	"bytes"
 	"compress/gzip"
-	"errors"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
