@@ -5,7 +5,8 @@
 #
 #   scripts/test-boot.sh           (root: it makes a container)
 set -euo pipefail
-unset EDGEGW_TEST_LOGS # of other areas; the gateway knows no such option
+logs=${EDGEGW_TEST_LOGS:-}
+unset EDGEGW_TEST_LOGS # the gateway knows no such option
 cd "$(dirname "$0")/.."
 
 scripts/ensure-tools.sh systemd-nspawn jq
@@ -25,8 +26,8 @@ cleanup() {
         kill -KILL "$container" 2>/dev/null || true
         wait "$container" 2>/dev/null || true
     fi
-    if [ -n "${EDGEGW_TEST_LOGS:-}" ] && [ -d "$root/var/log" ]; then
-        journalctl --root="$root" -u edgegw -o cat 2>/dev/null | grep '^{' >"$EDGEGW_TEST_LOGS/test-boot.log" || true
+    if [ -n "$logs" ] && [ -d "$root/var/log" ]; then
+        journalctl --root="$root" -u edgegw -o cat 2>/dev/null | grep '^{' >"$logs/test-boot.log" || true
     fi
     rm -rf "$work"
 }
