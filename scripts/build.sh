@@ -17,9 +17,10 @@
 # writer calls; of crypto/tls, over TLS, a few calls for each record, which the
 # rows of `make bench` over TLS were measured with).
 #
-# On 32-bit ARM, where the budget is, everything is built so, but for hot: what runs
-# for each message and is not the kernel. It is 0.5 MB; nine tenths of a message's
-# cost are the kernel's, and P-256 signs in one and a half of its time.
+# On 32-bit ARM, where the budget is, everything is built so, but for hot: the
+# innermost of what runs for each message or byte. More does not fit. What that
+# costs a board was not measured, but for P-256: it signs in one and a half of its
+# time under qemu.
 #
 # -R on 32-bit ARM: where the parts of the file begin. Go takes 64 KiB there; no
 # kernel that runs such a program has pages of more than 16.
