@@ -230,7 +230,7 @@ func adviceFor(t reach.Target, e *client.Error) string {
 	case e.Code == string(gateway.CodeAccountLocked) || e.Status == http.StatusTooManyRequests:
 		return fmt.Sprintf("too many tries (%s); wait %s", e.Code, e.RetryAfter)
 	case e.Code == string(gateway.CodeStorageFull):
-		return "the gateway's disk is full; `edgegw doctor` on its machine says what to do"
+		return "the gateway's disk is full; free some space on its machine, or delete rooms"
 	}
 	return e.Code + ": " + said
 }

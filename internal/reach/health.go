@@ -76,7 +76,7 @@ func (t Target) Explain(err error) error {
 	hint := ""
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
-		hint = "nothing listens there; is the gateway running? `systemctl status edgegw` and `edgegw doctor` tell"
+		hint = "nothing listens there; is the gateway running? `systemctl status edgegw` and its log tell"
 	case errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH):
 		hint = "no way leads there; is this machine on the gateway's network?"
 	case errors.As(err, &name):
