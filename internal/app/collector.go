@@ -10,9 +10,9 @@ const (
 	// headroomLooks is for how many looks' allocations the heap should last
 	// from one garbage collection to the next: each takes milliseconds of a
 	// small board's core, which messages wait for.
-	headroomLooks = 4
+	headroomLooks = 8
 	// mostHeadroom bounds the memory that this may take, in bytes.
-	mostHeadroom = 12 << 20
+	mostHeadroom = 32 << 20
 	// mostPercent is for a heap that is next to empty.
 	mostPercent = 800
 )

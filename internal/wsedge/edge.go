@@ -202,7 +202,7 @@ func (e *Edge) upgrade(w http.ResponseWriter, r *http.Request, s *hub.Session, b
 	upgrader := e.plain
 	if bearer {
 		upgrader = e.bearer
-		r.Header.Set("Sec-WebSocket-Protocol", wire.Subprotocol)
+		r.Header.Set(protocolHeader, wire.Subprotocol)
 	}
 	// gws knows one spelling of these; checkHandshake has read them all.
 	r.Header.Set("Connection", "Upgrade")

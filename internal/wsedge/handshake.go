@@ -10,12 +10,16 @@ import (
 	"edgegw/internal/wire"
 )
 
+// protocolHeader is Sec-WebSocket-Protocol as net/http spells its key: in any
+// other spelling each look at it costs an allocation.
+const protocolHeader = "Sec-Websocket-Protocol"
+
 // tokenOf finds the one token of a handshake: behind `bearer` in
 // Sec-WebSocket-Protocol, for browsers, or in Authorization, for everyone who
 // can set headers. It returns CodeInvalidToken when there is none and
 // CodeInvalidRequest when there is more than one (RFC 6750 section 2).
 func tokenOf(h http.Header) (token string, bearer bool, err error) {
-	protocols := listOf(h, "Sec-WebSocket-Protocol")
+	protocols := listOf(h, protocolHeader)
 	switch {
 	case len(protocols) == 0:
 	case protocols[0] != wire.Subprotocol:
