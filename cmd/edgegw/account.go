@@ -5,28 +5,27 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"edgegw/internal/adminsock"
 	"edgegw/internal/app"
+	"edgegw/internal/command"
 	"edgegw/internal/gateway"
 )
 
 // group is a command that only has others below it.
-func group(use, short string, below ...*cobra.Command) *cobra.Command {
-	cmd := &cobra.Command{
-		Use: use, Short: short, Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+func group(use, short string, below ...*command.Command) *command.Command {
+	cmd := &command.Command{
+		Use: use, Short: short, Args: command.NoArgs,
+		Run: func(cmd *command.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(below...)
+	cmd.Add(below...)
 	return cmd
 }
 
 // onAccount is a command about one account, named by its argument.
-func onAccount(use, short string, do func(cmd *cobra.Command, name string) error) *cobra.Command {
-	cmd := &cobra.Command{
-		Use: use + " NAME", Short: short, Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+func onAccount(use, short string, do func(cmd *command.Command, name string) error) *command.Command {
+	cmd := &command.Command{
+		Use: use + " NAME", Short: short, Args: command.Between(1, 1),
+		Run: func(cmd *command.Command, args []string) error {
 			name, err := gateway.ParseAccountName(args[0])
 			if err != nil {
 				return err
@@ -40,12 +39,12 @@ func onAccount(use, short string, do func(cmd *cobra.Command, name string) error
 
 // withAdmin runs do on the running gateway, or on the closed store when none
 // runs.
-func withAdmin(cmd *cobra.Command, do func(adminsock.Admin) error) error {
+func withAdmin(cmd *command.Command, do func(adminsock.Admin) error) error {
 	return openAdmin(cmd, false, do)
 }
 
 // openAdmin is withAdmin; with create it makes a store where there is none.
-func openAdmin(cmd *cobra.Command, create bool, do func(adminsock.Admin) error) error {
+func openAdmin(cmd *command.Command, create bool, do func(adminsock.Admin) error) error {
 	cfg, err := loadInstalled(cmd)
 	if err != nil {
 		return err
@@ -61,11 +60,11 @@ func openAdmin(cmd *cobra.Command, create bool, do func(adminsock.Admin) error) 
 	return errors.Join(err, closeAdmin())
 }
 
-func jsonFlag(cmd *cobra.Command, asJSON *bool) {
+func jsonFlag(cmd *command.Command, asJSON *bool) {
 	cmd.Flags().BoolVar(asJSON, "json", false, "print JSON")
 }
 
-func passwordFlag(cmd *cobra.Command, file *string) {
+func passwordFlag(cmd *command.Command, file *string) {
 	cmd.Flags().StringVar(file, "password-file", "", "read the password from this file, less one trailing newline")
 }
 
@@ -75,7 +74,7 @@ type grantFlags struct {
 	none bool
 }
 
-func (g *grantFlags) add(cmd *cobra.Command) {
+func (g *grantFlags) add(cmd *command.Command) {
 	cmd.Flags().StringArrayVar(&g.list, "grant", nil, "PATTERN:RIGHTS in place of all grants of before, for example plant.*:rw; may be repeated")
 	cmd.Flags().BoolVar(&g.none, "no-grants", false, "take all grants away")
 }
@@ -90,9 +89,9 @@ func (g *grantFlags) patch() *[]string {
 
 // argsAndFlags is ExactArgs(1) for commands that change what flags say: at
 // least one of those has to be given, and --grant not with --no-grants.
-func argsAndFlags(flags ...string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if err := cobra.ExactArgs(1)(cmd, args); err != nil {
+func argsAndFlags(flags ...string) command.Args {
+	return func(cmd *command.Command, args []string) error {
+		if err := command.Between(1, 1)(cmd, args); err != nil {
 			return err
 		}
 		if cmd.Flags().Changed("grant") && cmd.Flags().Changed("no-grants") {

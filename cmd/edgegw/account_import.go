@@ -4,18 +4,17 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/spf13/cobra"
-
 	"edgegw/internal/accounts"
 	"edgegw/internal/adminsock"
+	"edgegw/internal/command"
 )
 
-func userImportCommand() *cobra.Command {
+func userImportCommand() *command.Command {
 	return importCommand("Make accounts from CSV with the header name,role,hash or from JSON lines with those members; - is standard input",
 		true, "user", adminsock.Admin.ImportUsers)
 }
 
-func deviceImportCommand() *cobra.Command {
+func deviceImportCommand() *command.Command {
 	return importCommand("Make devices with the keys of their factory, from CSV with the header name,room,grants,key_hash or from JSON lines; - is standard input",
 		false, "device", adminsock.Admin.ImportDevices)
 }
@@ -24,12 +23,12 @@ func deviceImportCommand() *cobra.Command {
 // there is none.
 func importCommand(
 	short string, create bool, thing string, do func(adminsock.Admin, context.Context, adminsock.Import) (adminsock.ImportReport, error),
-) *cobra.Command {
+) *command.Command {
 	var asJSON bool
 	var in adminsock.Import
-	cmd := &cobra.Command{
-		Use: "import FILE", Short: short, Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
+	cmd := &command.Command{
+		Use: "import FILE", Short: short, Args: command.Between(1, 1),
+		Run: func(cmd *command.Command, args []string) (err error) {
 			if in.Data, err = readInput(cmd, args[0], accounts.MaxImportBytes); err != nil {
 				return err
 			}
@@ -50,7 +49,7 @@ func importCommand(
 
 // printReport says what came in, and each bad line like a compiler. That nothing
 // came in because of those is an error.
-func printReport(cmd *cobra.Command, asJSON bool, thing, file string, r adminsock.ImportReport) error {
+func printReport(cmd *command.Command, asJSON bool, thing, file string, r adminsock.ImportReport) error {
 	if asJSON {
 		if err := printJSON(cmd, r); err != nil {
 			return err

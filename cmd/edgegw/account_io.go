@@ -10,8 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"edgegw/internal/command"
 )
 
 // maxSecretBytes bounds what is read as a password or a token, whatever device a
@@ -22,25 +23,25 @@ const maxSecretBytes = 64 << 10
 const stdinName = "-"
 
 // say prints a result for people.
-func say(cmd *cobra.Command, format string, args ...any) error {
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), format+"\n", args...)
+func say(cmd *command.Command, format string, args ...any) error {
+	_, err := fmt.Fprintf(cmd.Out(), format+"\n", args...)
 	return err
 }
 
 // hint prints what to know about a result that a script reads from standard
 // output.
-func hint(cmd *cobra.Command, format string, args ...any) {
-	fmt.Fprintf(cmd.ErrOrStderr(), format+"\n", args...)
+func hint(cmd *command.Command, format string, args ...any) {
+	fmt.Fprintf(cmd.Err(), format+"\n", args...)
 }
 
-func printJSON(cmd *cobra.Command, v any) error {
-	return json.NewEncoder(cmd.OutOrStdout()).Encode(v)
+func printJSON(cmd *command.Command, v any) error {
+	return json.NewEncoder(cmd.Out()).Encode(v)
 }
 
 // printSecret prints a result whose secret is shown this once: alone on standard
 // output, so that a script gets it and nothing else, with what to do with it on
 // standard error.
-func printSecret(cmd *cobra.Command, asJSON bool, result any, secret, format string, args ...any) error {
+func printSecret(cmd *command.Command, asJSON bool, result any, secret, format string, args ...any) error {
 	if asJSON {
 		return printJSON(cmd, result)
 	}
@@ -60,8 +61,8 @@ func moment(ms int64) string {
 func lasting(seconds int64) string { return (time.Duration(seconds) * time.Second).String() }
 
 // readInput reads a file, or standard input for "-", of at most limit bytes.
-func readInput(cmd *cobra.Command, file string, limit int64) ([]byte, error) {
-	var r io.Reader = cmd.InOrStdin()
+func readInput(cmd *command.Command, file string, limit int64) ([]byte, error) {
+	var r io.Reader = cmd.In()
 	if file != stdinName {
 		f, err := os.Open(file)
 		if err != nil {
@@ -87,12 +88,12 @@ func inputName(file string) string {
 // readPassword reads a password from a file, from the terminal without showing
 // it (twice), or as the first line of standard input. It is never an argument:
 // those can be read by every process of the machine.
-func readPassword(cmd *cobra.Command, file string) (string, error) {
+func readPassword(cmd *command.Command, file string) (string, error) {
 	if file != "" {
 		b, err := readInput(cmd, file, maxSecretBytes)
 		return strings.TrimSuffix(string(b), "\n"), err
 	}
-	if f, ok := cmd.InOrStdin().(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if f, ok := cmd.In().(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		first, err := promptPassword(cmd, f, "Password: ")
 		if err != nil {
 			return "", err
@@ -103,7 +104,7 @@ func readPassword(cmd *cobra.Command, file string) (string, error) {
 		}
 		return first, err
 	}
-	line, err := bufio.NewReader(io.LimitReader(cmd.InOrStdin(), maxSecretBytes+1)).ReadString('\n')
+	line, err := bufio.NewReader(io.LimitReader(cmd.In(), maxSecretBytes+1)).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", err
 	}
@@ -113,9 +114,9 @@ func readPassword(cmd *cobra.Command, file string) (string, error) {
 	return strings.TrimSuffix(line, "\n"), nil
 }
 
-func promptPassword(cmd *cobra.Command, f *os.File, prompt string) (string, error) {
-	fmt.Fprint(cmd.ErrOrStderr(), prompt)
+func promptPassword(cmd *command.Command, f *os.File, prompt string) (string, error) {
+	fmt.Fprint(cmd.Err(), prompt)
 	b, err := term.ReadPassword(int(f.Fd()))
-	fmt.Fprintln(cmd.ErrOrStderr())
+	fmt.Fprintln(cmd.Err())
 	return string(b), err
 }

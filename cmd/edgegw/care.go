@@ -5,19 +5,18 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/spf13/cobra"
-
 	"edgegw/internal/adminsock"
 	"edgegw/internal/app"
+	"edgegw/internal/command"
 )
 
-func checkCommand() *cobra.Command {
+func checkCommand() *command.Command {
 	var asJSON bool
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "check [FILE]",
 		Short: "Look at every page and every record of both stores, or of one file, while the gateway runs or not; exit code 1 when anything is damaged",
-		Args:  cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Args:  command.Between(0, 1),
+		Run: func(cmd *command.Command, args []string) error {
 			cfg, err := loadInstalled(cmd)
 			if err != nil {
 				return err
@@ -26,7 +25,7 @@ func checkCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			out, damaged := cmd.OutOrStdout(), 0
+			out, damaged := cmd.Out(), 0
 			for _, f := range list {
 				damaged += f.Damaged
 			}
@@ -63,13 +62,13 @@ func found(f adminsock.Checked) string {
 	return f.File + ": a backup, which was brought back once beside it: it is good"
 }
 
-func compactCommand() *cobra.Command {
+func compactCommand() *command.Command {
 	var asJSON bool
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "compact",
 		Short: "Give the free space of both stores back to the disk, and make unreadable what was deleted; messages wait meanwhile",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args:  command.NoArgs,
+		Run: func(cmd *command.Command, _ []string) error {
 			cfg, err := loadInstalled(cmd)
 			if err != nil {
 				return err
@@ -78,7 +77,7 @@ func compactCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			out := cmd.OutOrStdout()
+			out := cmd.Out()
 			if asJSON {
 				return json.NewEncoder(out).Encode(map[string]any{"files": list})
 			}

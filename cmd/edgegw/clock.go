@@ -5,34 +5,33 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"edgegw/internal/adminsock"
+	"edgegw/internal/command"
 )
 
-func clockCommand() *cobra.Command {
+func clockCommand() *command.Command {
 	return group("clock", "Show, set or reset the gateway's time, which never runs back",
 		clockShowCommand(), clockSetCommand(), clockResetCommand())
 }
 
-func clockShowCommand() *cobra.Command {
-	return onClock("show", "Print the gateway's time, the system's, and how far the time is trusted", cobra.NoArgs,
-		func(cmd *cobra.Command, a adminsock.Admin, _ []string) (adminsock.Clock, error) {
+func clockShowCommand() *command.Command {
+	return onClock("show", "Print the gateway's time, the system's, and how far the time is trusted", command.NoArgs,
+		func(cmd *command.Command, a adminsock.Admin, _ []string) (adminsock.Clock, error) {
 			return a.ShowClock(cmd.Context())
 		})
 }
 
-func clockSetCommand() *cobra.Command {
+func clockSetCommand() *command.Command {
 	var force bool
-	cmd := onClock("set TIME", "Say what time it is, as 2027-01-31T12:00:00Z, on a site without a time server; the gateway then trusts its time", cobra.ExactArgs(1),
-		func(cmd *cobra.Command, a adminsock.Admin, args []string) (adminsock.Clock, error) {
+	cmd := onClock("set TIME", "Say what time it is, as 2027-01-31T12:00:00Z, on a site without a time server; the gateway then trusts its time", command.Between(1, 1),
+		func(cmd *command.Command, a adminsock.Admin, args []string) (adminsock.Clock, error) {
 			at, err := time.Parse(time.RFC3339, args[0])
 			if err != nil {
 				return adminsock.Clock{}, fmt.Errorf("%q is no time; give it as 2027-01-31T12:00:00Z or 2027-01-31T13:00:00+01:00", args[0])
 			}
 			c, err := a.SetClock(cmd.Context(), adminsock.NewTime{At: at, Force: force})
 			if err == nil {
-				fmt.Fprintln(cmd.ErrOrStderr(), whatHolds(c))
+				fmt.Fprintln(cmd.Err(), whatHolds(c))
 			}
 			return c, err
 		})
@@ -48,22 +47,22 @@ func whatHolds(c adminsock.Clock) string {
 	return "set: the next start of the gateway begins at this time, at least; it is trusted when a time server confirms it, or when this command is run on the running gateway"
 }
 
-func clockResetCommand() *cobra.Command {
-	return onClock("reset", "Let the next start begin at the system's time, after a boot in a wrong future", cobra.NoArgs,
-		func(cmd *cobra.Command, a adminsock.Admin, _ []string) (adminsock.Clock, error) {
+func clockResetCommand() *command.Command {
+	return onClock("reset", "Let the next start begin at the system's time, after a boot in a wrong future", command.NoArgs,
+		func(cmd *command.Command, a adminsock.Admin, _ []string) (adminsock.Clock, error) {
 			c, err := a.ResetClock(cmd.Context())
 			if err == nil && c.Running {
-				fmt.Fprintln(cmd.ErrOrStderr(), "restart the gateway: until then its time stays where it is")
+				fmt.Fprintln(cmd.Err(), "restart the gateway: until then its time stays where it is")
 			}
 			return c, err
 		})
 }
 
-func onClock(use, short string, args cobra.PositionalArgs, do func(*cobra.Command, adminsock.Admin, []string) (adminsock.Clock, error)) *cobra.Command {
+func onClock(use, short string, args command.Args, do func(*command.Command, adminsock.Admin, []string) (adminsock.Clock, error)) *command.Command {
 	var asJSON bool
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use: use, Short: short, Args: args,
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Run: func(cmd *command.Command, args []string) error {
 			return withAdmin(cmd, func(a adminsock.Admin) error {
 				c, err := do(cmd, a, args)
 				if err != nil {
@@ -78,8 +77,8 @@ func onClock(use, short string, args cobra.PositionalArgs, do func(*cobra.Comman
 	return cmd
 }
 
-func printClock(cmd *cobra.Command, asJSON bool, c adminsock.Clock) error {
-	out := cmd.OutOrStdout()
+func printClock(cmd *command.Command, asJSON bool, c adminsock.Clock) error {
+	out := cmd.Out()
 	if asJSON {
 		return json.NewEncoder(out).Encode(c)
 	}

@@ -3,28 +3,27 @@ package main
 import (
 	"encoding/json"
 
-	"github.com/spf13/cobra"
-
+	"edgegw/internal/command"
 	"edgegw/internal/config"
 )
 
-func configCommand() *cobra.Command {
-	cmd := &cobra.Command{
+func configCommand() *command.Command {
+	cmd := &command.Command{
 		Use:   "config",
 		Short: "Check, show and explain the configuration",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:  command.NoArgs,
+		Run:   func(cmd *command.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(configCheckCommand(), configShowCommand(), configReferenceCommand())
+	cmd.Add(configCheckCommand(), configShowCommand(), configReferenceCommand())
 	return cmd
 }
 
-func configCheckCommand() *cobra.Command {
-	cmd := &cobra.Command{
+func configCheckCommand() *command.Command {
+	cmd := &command.Command{
 		Use:   "check",
 		Short: "Check the configuration and say everything that is wrong with it",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args:  command.NoArgs,
+		Run: func(cmd *command.Command, _ []string) error {
 			if _, err := loadConfig(cmd); err != nil {
 				return err
 			}
@@ -35,21 +34,21 @@ func configCheckCommand() *cobra.Command {
 	return cmd
 }
 
-func configShowCommand() *cobra.Command {
+func configShowCommand() *command.Command {
 	var asJSON bool
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "show",
 		Short: "Print what is in force and where each value comes from; secrets are shown as paths only",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args:  command.NoArgs,
+		Run: func(cmd *command.Command, _ []string) error {
 			cfg, err := loadInstalled(cmd)
 			if err != nil {
 				return err
 			}
 			if asJSON {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(settingsJSON(cfg))
+				return json.NewEncoder(cmd.Out()).Encode(settingsJSON(cfg))
 			}
-			return cfg.Write(cmd.OutOrStdout())
+			return cfg.Write(cmd.Out())
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -71,13 +70,13 @@ func settingsJSON(cfg *config.Config) map[string]settingJSON {
 	return out
 }
 
-func configReferenceCommand() *cobra.Command {
-	return &cobra.Command{
+func configReferenceCommand() *command.Command {
+	return &command.Command{
 		Use:   "reference",
 		Short: "Print a configuration file with every option, explained, at its default",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return config.WriteReference(cmd.OutOrStdout())
+		Args:  command.NoArgs,
+		Run: func(cmd *command.Command, _ []string) error {
+			return config.WriteReference(cmd.Out())
 		},
 	}
 }

@@ -1,32 +1,31 @@
 package main
 
 import (
-	"github.com/spf13/cobra"
-
 	"edgegw/internal/adminsock"
+	"edgegw/internal/command"
 )
 
-func deviceCommand() *cobra.Command {
+func deviceCommand() *command.Command {
 	return group("device", "Manage the machines' accounts, whether the gateway runs or not",
-		deviceAddCommand(), deviceImportCommand(), deviceListCommand(), deviceSetCommand(), deviceRotateKeyCommand(),
+		deviceAdd(), deviceImportCommand(), deviceListCommand(), deviceSetCommand(), deviceRotateKeyCommand(),
 		deviceSwitchCommand("disable", "Keep a device out, at once", true),
 		deviceSwitchCommand("enable", "Let a disabled device in again", false),
 		deviceDeleteCommand(),
 	)
 }
 
-func deviceListCommand() *cobra.Command {
+func deviceListCommand() *command.Command {
 	return listCommand("List the devices",
-		func(cmd *cobra.Command, a adminsock.Admin) (adminsock.DeviceList, error) {
+		func(cmd *command.Command, a adminsock.Admin) (adminsock.DeviceList, error) {
 			return a.ListDevices(cmd.Context())
 		},
 		printDevices)
 }
 
-func deviceAddCommand() *cobra.Command {
+func deviceAdd() *command.Command {
 	var asJSON bool
 	var add adminsock.NewDevice
-	cmd := onAccount("add", "Make a device and print its key, which is shown this once", func(cmd *cobra.Command, name string) error {
+	cmd := onAccount("add", "Make a device and print its key, which is shown this once", func(cmd *command.Command, name string) error {
 		add.Name = name
 		return withAdmin(cmd, func(a adminsock.Admin) error {
 			key, err := a.AddDevice(cmd.Context(), add)
@@ -43,9 +42,9 @@ func deviceAddCommand() *cobra.Command {
 	return cmd
 }
 
-func deviceRotateKeyCommand() *cobra.Command {
+func deviceRotateKeyCommand() *command.Command {
 	var asJSON bool
-	cmd := onAccount("rotate-key", "Give a device a new key and print it, which is shown this once", func(cmd *cobra.Command, name string) error {
+	cmd := onAccount("rotate-key", "Give a device a new key and print it, which is shown this once", func(cmd *command.Command, name string) error {
 		return withAdmin(cmd, func(a adminsock.Admin) error {
 			key, err := a.RotateDeviceKey(cmd.Context(), name)
 			if err != nil {
@@ -59,10 +58,10 @@ func deviceRotateKeyCommand() *cobra.Command {
 	return cmd
 }
 
-func deviceSetCommand() *cobra.Command {
+func deviceSetCommand() *command.Command {
 	var room string
 	var grants grantFlags
-	cmd := onAccount("set", "Change a device's room or grants, at once", func(cmd *cobra.Command, name string) error {
+	cmd := onAccount("set", "Change a device's room or grants, at once", func(cmd *command.Command, name string) error {
 		patch := adminsock.DevicePatch{Name: name, Grants: grants.patch()}
 		if cmd.Flags().Changed("room") {
 			patch.Room = &room
@@ -75,13 +74,13 @@ func deviceSetCommand() *cobra.Command {
 	return cmd
 }
 
-func deviceSwitchCommand(use, short string, disabled bool) *cobra.Command {
-	return onAccount(use, short, func(cmd *cobra.Command, name string) error {
+func deviceSwitchCommand(use, short string, disabled bool) *command.Command {
+	return onAccount(use, short, func(cmd *command.Command, name string) error {
 		return updateDevice(cmd, adminsock.DevicePatch{Name: name, Disabled: &disabled}, "%sd %s", use, name)
 	})
 }
 
-func updateDevice(cmd *cobra.Command, patch adminsock.DevicePatch, done string, args ...any) error {
+func updateDevice(cmd *command.Command, patch adminsock.DevicePatch, done string, args ...any) error {
 	return withAdmin(cmd, func(a adminsock.Admin) error {
 		if err := a.UpdateDevice(cmd.Context(), patch); err != nil {
 			return err
@@ -90,8 +89,8 @@ func updateDevice(cmd *cobra.Command, patch adminsock.DevicePatch, done string, 
 	})
 }
 
-func deviceDeleteCommand() *cobra.Command {
-	return onAccount("delete", "Delete a device; its messages stay", func(cmd *cobra.Command, name string) error {
+func deviceDeleteCommand() *command.Command {
+	return onAccount("delete", "Delete a device; its messages stay", func(cmd *command.Command, name string) error {
 		return withAdmin(cmd, func(a adminsock.Admin) error {
 			if err := a.DeleteDevice(cmd.Context(), name); err != nil {
 				return err

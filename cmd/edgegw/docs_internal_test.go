@@ -8,16 +8,16 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"edgegw/internal/command"
 	"edgegw/internal/config"
 )
 
 // commands gives each command that does something its line of use without
 // "[flags]", for example "edgegw user add NAME".
-func commands(cmd *cobra.Command) map[string]*cobra.Command {
-	all := make(map[string]*cobra.Command)
+func commands(cmd *command.Command) map[string]*command.Command {
+	all := make(map[string]*command.Command)
 	for _, c := range cmd.Commands() {
 		if c.Hidden || c.Name() == "help" {
 			continue
@@ -33,7 +33,7 @@ func commands(cmd *cobra.Command) map[string]*cobra.Command {
 }
 
 // ownFlags are those that are no option of the configuration.
-func ownFlags(cmd *cobra.Command) (names []string) {
+func ownFlags(cmd *command.Command) (names []string) {
 	options := []string{"config", "help"}
 	for _, o := range config.Options() {
 		options = append(options, o.Flag())
@@ -62,7 +62,7 @@ func TestOperationsNamesEveryCommand(t *testing.T) {
 			}
 		}
 	}
-	root, _ := newRoot(strings.NewReader(""))
+	root := newRoot()
 	all := commands(root)
 	for use, cmd := range all {
 		row, found := rows[use]

@@ -1,27 +1,22 @@
-//go:build !arm
-
 package main
 
 import (
 	"errors"
 	"fmt"
 
-	"github.com/spf13/cobra"
-
 	"edgegw/internal/app"
+	"edgegw/internal/command"
 	"edgegw/internal/config"
 	"edgegw/internal/doctor"
 )
 
-func addDoctor(root *cobra.Command) { root.AddCommand(doctorCommand()) }
-
-func doctorCommand() *cobra.Command {
+func doctorCommand() *command.Command {
 	var asJSON, all bool
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "doctor",
 		Short: "Look at this machine and its gateway, running or not, and say what is wrong and what to do; exit code 1 when there is a problem",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args:  command.NoArgs,
+		Run: func(cmd *command.Command, _ []string) error {
 			list, err := examine(cmd)
 			if err != nil {
 				return err
@@ -47,7 +42,7 @@ func doctorCommand() *cobra.Command {
 }
 
 // examine takes a configuration that cannot be loaded for a finding like others.
-func examine(cmd *cobra.Command) ([]doctor.Finding, error) {
+func examine(cmd *command.Command) ([]doctor.Finding, error) {
 	cfg, err := loadInstalled(cmd)
 	var bad config.Problems
 	switch {
@@ -68,7 +63,7 @@ func examine(cmd *cobra.Command) ([]doctor.Finding, error) {
 	return append([]doctor.Finding{first}, app.Examine(cmd.Context(), cfg)...), nil
 }
 
-func printFindings(cmd *cobra.Command, list []doctor.Finding, all bool) error {
+func printFindings(cmd *command.Command, list []doctor.Finding, all bool) error {
 	counts := make(map[doctor.Level]int)
 	for _, f := range list {
 		if counts[f.Level]++; f.Level == doctor.OK && !all {

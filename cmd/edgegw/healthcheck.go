@@ -9,8 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
-
+	"edgegw/internal/command"
 	"edgegw/internal/reach"
 )
 
@@ -20,14 +19,14 @@ var reachOptions = []string{"env", "data_dir", "listen", "tls_listen", "tls_cert
 // place is where a command finds the gateway.
 type place struct{ url, caFile string }
 
-func (p *place) flags(cmd *cobra.Command) {
+func (p *place) flags(cmd *command.Command) {
 	cmd.Flags().StringVar(&p.url, "url", "", "the gateway's address, http://HOST:PORT or https://HOST (default: this machine's, by its configuration)")
 	cmd.Flags().StringVar(&p.caFile, "cacert", "", "believe only the certificates in this file (PEM), such as the gateway's ca.crt")
 	addOptionFlags(cmd, reachOptions...)
 }
 
 // target is an error of usage when it cannot be said where the gateway is.
-func (p *place) target(cmd *cobra.Command) (reach.Target, error) {
+func (p *place) target(cmd *command.Command) (reach.Target, error) {
 	if p.url != "" {
 		return reach.Named(p.url, p.caFile)
 	}
@@ -52,20 +51,20 @@ func needsTime(d time.Duration) error {
 	return nil
 }
 
-func healthcheckCommand() *cobra.Command {
+func healthcheckCommand() *command.Command {
 	var where place
 	var timeout time.Duration
 	var strict, asJSON bool
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "healthcheck",
 		Short: "Ask the gateway how it is, for probes: exit code 0 when it serves, 1 when it does not",
-		Args: func(cmd *cobra.Command, args []string) error {
+		Args: func(cmd *command.Command, args []string) error {
 			if err := needsTime(timeout); err != nil {
 				return err
 			}
-			return cobra.NoArgs(cmd, args)
+			return command.NoArgs(cmd, args)
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Run: func(cmd *command.Command, _ []string) error {
 			target, err := where.target(cmd)
 			if err != nil {
 				return errUsage{err}
@@ -91,7 +90,7 @@ type healthcheckJSON struct {
 	Health  *reach.Health `json:"health,omitempty"`
 }
 
-func judge(cmd *cobra.Command, t reach.Target, h reach.Health, err error, strict, asJSON bool) error {
+func judge(cmd *command.Command, t reach.Target, h reach.Health, err error, strict, asJSON bool) error {
 	out := healthcheckJSON{URL: t.URL, Healthy: err == nil && (h.Status == reach.StatusOK || h.Status == reach.StatusDegraded && !strict)}
 	if err == nil {
 		out.Health = &h

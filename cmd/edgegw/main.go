@@ -12,8 +12,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/spf13/cobra"
-
+	"edgegw/internal/command"
 	"edgegw/internal/config"
 )
 
@@ -33,11 +32,7 @@ func main() {
 // run is the program as a value: it touches nothing but its arguments, the
 // environment and the file system.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	root, began := newRoot(stdin)
-	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	err := newRoot().Execute(ctx, args, command.Streams{In: stdin, Out: stdout, Err: stderr})
 	if err == nil {
 		return exitOK
 	}
@@ -47,37 +42,19 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	switch {
 	case errors.As(err, &bad), errors.As(err, &usage):
 		return exitUsage
-	case !*began:
+	case errors.Is(err, command.ErrUsage):
 		fmt.Fprintln(stderr, "edgegw: `edgegw help` lists the commands, `edgegw COMMAND --help` their flags")
 		return exitUsage
 	}
 	return exitFailed
 }
 
-// newRoot builds the command tree. began turns true when a command starts: an
-// error before that is one of usage.
-func newRoot(stdin io.Reader) (root *cobra.Command, began *bool) {
-	began = new(bool)
-	root = &cobra.Command{
-		Use:           "edgegw",
-		Short:         "The secure real-time hub of a site, in one binary",
-		Args:          cobra.NoArgs,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		CompletionOptions: cobra.CompletionOptions{
-			HiddenDefaultCmd: true,
-		},
-		PersistentPreRun: func(*cobra.Command, []string) { *began = true },
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return cmd.Help()
-		},
-	}
-	root.SetIn(stdin)
-	root.AddCommand(
+// newRoot builds the command tree.
+func newRoot() *command.Command {
+	root := group("edgegw", "The secure real-time hub of a site, in one binary",
 		serveCommand(), setupCommand(), userCommand(), deviceCommand(), tokenCommand(), clockCommand(), tlsCommand(), backupCommand(), restoreCommand(), checkCommand(), compactCommand(), tuneCommand(), configCommand(), versionCommand(),
-	)
-	// For those who use a gateway or look after its machine.
-	root.AddCommand(pubCommand(), subCommand(), healthcheckCommand())
-	addDoctor(root)
-	return root, began
+		// For those who use a gateway or look after its machine.
+		pubCommand(), subCommand(), healthcheckCommand(), doctorCommand())
+	root.AddHelp()
+	return root
 }

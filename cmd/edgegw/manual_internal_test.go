@@ -7,10 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"edgegw/internal/buildinfo"
+	"edgegw/internal/command"
 	"edgegw/internal/config"
 )
 
@@ -54,7 +54,7 @@ func (p *page) item(term, text string) {
 }
 
 // command writes a command and what is below it.
-func (p *page) command(c *cobra.Command) {
+func (p *page) command(c *command.Command) {
 	if len(c.Commands()) > 0 {
 		for _, sub := range c.Commands() {
 			if !sub.Hidden && sub.Name() != "help" {
@@ -69,9 +69,6 @@ func (p *page) command(c *cobra.Command) {
 		text = c.Short + "."
 	}
 	p.linef("%s", strings.ReplaceAll(roff(strings.TrimSpace(text)), "\n\n", "\n.PP\n"))
-	if c.Example != "" {
-		p.linef(".PP\n.nf\n%s\n.fi", roff(c.Example))
-	}
 	options := make(map[string]bool)
 	for _, o := range config.Options() {
 		options[o.Flag()] = true
@@ -92,7 +89,7 @@ func (p *page) command(c *cobra.Command) {
 	}
 }
 
-func (p *page) seeAlso(root *cobra.Command) {
+func (p *page) seeAlso(root *command.Command) {
 	p.head("SEE ALSO")
 	for _, c := range root.Commands() {
 		if !c.Hidden && c.Name() != "help" && "edgegw-"+c.Name() != p.name {
@@ -105,7 +102,7 @@ func (p *page) seeAlso(root *cobra.Command) {
 	p.linef(".BR edgegw.toml (5)")
 }
 
-func mainPage(root *cobra.Command) *page {
+func mainPage(root *command.Command) *page {
 	p := newPage("edgegw", 1, "the secure real-time hub of a site")
 	p.head("SYNOPSIS")
 	p.linef(".B edgegw\n.I COMMAND\n[flags]")
@@ -129,7 +126,7 @@ func mainPage(root *cobra.Command) *page {
 	return p
 }
 
-func configPage(root *cobra.Command) *page {
+func configPage(root *command.Command) *page {
 	p := newPage("edgegw.toml", 5, "configuration of edgegw")
 	p.head("DESCRIPTION")
 	p.linef("%s", roff("A file in TOML with the options below. A flag wins over a variable of the environment, that over the file, that over the default: "+
@@ -152,8 +149,7 @@ func configPage(root *cobra.Command) *page {
 
 // manual is every page.
 func manual() []*page {
-	root, _ := newRoot(strings.NewReader(""))
-	root.InitDefaultHelpCmd()
+	root := newRoot()
 	pages := []*page{mainPage(root), configPage(root)}
 	for _, c := range root.Commands() {
 		if c.Hidden || c.Name() == "help" {
@@ -185,7 +181,7 @@ func TestManual(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	root, _ := newRoot(strings.NewReader(""))
+	root := newRoot()
 	for use, c := range commands(root) {
 		top := strings.Fields(use)[1]
 		for _, want := range append(ownFlags(c), use) {

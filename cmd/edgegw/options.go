@@ -5,9 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
-
+	"edgegw/internal/command"
 	"edgegw/internal/config"
 )
 
@@ -20,7 +18,7 @@ var accountOptions = []string{
 
 // addOptionFlags gives the command --config and a flag for each named option,
 // or for all of them. What they mean is config's business: here they are text.
-func addOptionFlags(cmd *cobra.Command, names ...string) {
+func addOptionFlags(cmd *command.Command, names ...string) {
 	flags := cmd.Flags()
 	flags.String("config", "", "configuration file (TOML)")
 	for _, o := range config.Options() {
@@ -43,11 +41,11 @@ const installedFile = "/etc/edgegw/edgegw.toml"
 const tokenVariable = "EDGEGW_TOKEN"
 
 // loadConfig reads the configuration for a command that has option flags.
-func loadConfig(cmd *cobra.Command) (*config.Config, error) { return config.Load(sourcesOf(cmd)) }
+func loadConfig(cmd *command.Command) (*config.Config, error) { return config.Load(sourcesOf(cmd)) }
 
 // loadInstalled is loadConfig for a command about the gateway of this machine: when
 // nobody names a file or a folder, it takes the file that a package has installed.
-func loadInstalled(cmd *cobra.Command) (*config.Config, error) {
+func loadInstalled(cmd *command.Command) (*config.Config, error) {
 	return config.Load(withInstalled(sourcesOf(cmd), installedFile))
 }
 
@@ -67,14 +65,14 @@ func withInstalled(s config.Sources, file string) config.Sources {
 	return s
 }
 
-func sourcesOf(cmd *cobra.Command) config.Sources {
+func sourcesOf(cmd *command.Command) config.Sources {
 	sources := config.Sources{Flags: make(map[string]string), Environ: os.Environ()}
 	sources.Environ = slices.DeleteFunc(sources.Environ, func(pair string) bool { return strings.HasPrefix(pair, tokenVariable+"=") })
 	known := make(map[string]bool)
 	for _, o := range config.Options() {
 		known[o.Flag()] = true
 	}
-	cmd.Flags().Visit(func(f *pflag.Flag) {
+	cmd.Flags().Visit(func(f *command.Flag) {
 		switch {
 		case known[f.Name]:
 			sources.Flags[f.Name] = f.Value.String()

@@ -10,9 +10,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/spf13/cobra"
-
 	client "edgegw/firmware-clients/go"
+	"edgegw/internal/command"
 	"edgegw/internal/gateway"
 )
 
@@ -35,13 +34,13 @@ type pub struct {
 	timeout        time.Duration
 }
 
-func pubCommand() *cobra.Command {
+func pubCommand() *command.Command {
 	var p pub
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "pub ROOM [MESSAGE]",
 		Short: "Publish a message, an argument or standard input, and wait until the gateway has it as safe as the room promises",
 		Args:  p.args,
-		RunE:  func(cmd *cobra.Command, args []string) error { return p.run(cmd, args[1:]) },
+		Run:   func(cmd *command.Command, args []string) error { return p.run(cmd, args[1:]) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&p.form, "format", formText, "what a message is: text, or json")
@@ -53,8 +52,8 @@ func pubCommand() *cobra.Command {
 	return cmd
 }
 
-func (p *pub) args(cmd *cobra.Command, args []string) error {
-	if err := cobra.RangeArgs(1, 2)(cmd, args); err != nil {
+func (p *pub) args(cmd *command.Command, args []string) error {
+	if err := command.Between(1, 2)(cmd, args); err != nil {
 		return err
 	}
 	room, err := gateway.ParseRoomID(args[0])
@@ -72,7 +71,7 @@ func (p *pub) args(cmd *cobra.Command, args []string) error {
 	return errors.Join(needsTime(p.timeout), p.check())
 }
 
-func (p *pub) run(cmd *cobra.Command, args []string) error {
+func (p *pub) run(cmd *command.Command, args []string) error {
 	if len(args) == 0 && !p.lines {
 		b, err := readInput(cmd, stdinName, maxMessage)
 		if err != nil {
@@ -145,7 +144,7 @@ type receiptJSON struct {
 	Durability gateway.Durability `json:"durability"`
 }
 
-func (p *pub) await(cmd *cobra.Command, s sending) error {
+func (p *pub) await(cmd *command.Command, s sending) error {
 	defer s.cancel()
 	r, err := s.Wait()
 	switch {
@@ -162,7 +161,7 @@ func (p *pub) await(cmd *cobra.Command, s sending) error {
 }
 
 // each publishes every line, many at a time, and ends at the first that fails.
-func (p *pub) each(ctx context.Context, cmd *cobra.Command, c *client.Client) error {
+func (p *pub) each(ctx context.Context, cmd *command.Command, c *client.Client) error {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	sent := make(chan sending, underWay)
@@ -196,8 +195,8 @@ func (p *pub) each(ctx context.Context, cmd *cobra.Command, c *client.Client) er
 }
 
 // feed sends the lines, and returns how many it has tried.
-func (p *pub) feed(ctx context.Context, cmd *cobra.Command, c *client.Client, sent chan<- sending) (lines int, err error) {
-	in := bufio.NewScanner(cmd.InOrStdin())
+func (p *pub) feed(ctx context.Context, cmd *command.Command, c *client.Client, sent chan<- sending) (lines int, err error) {
+	in := bufio.NewScanner(cmd.In())
 	in.Buffer(nil, maxMessage)
 	for ctx.Err() == nil && in.Scan() {
 		if strings.TrimSpace(in.Text()) == "" {

@@ -6,18 +6,17 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"edgegw/internal/app"
+	"edgegw/internal/command"
 	"edgegw/internal/config"
 )
 
-func restoreCommand() *cobra.Command {
-	cmd := &cobra.Command{
+func restoreCommand() *command.Command {
+	cmd := &command.Command{
 		Use:   "restore FILE",
 		Short: "Put a backup in place of what data_dir holds, which is kept aside; the gateway must not run",
-		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Args:  command.Between(1, 1),
+		Run: func(cmd *command.Command, args []string) error {
 			cfg, err := loadInstalled(cmd)
 			if err != nil {
 				return err
@@ -26,7 +25,7 @@ func restoreCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			out := cmd.OutOrStdout()
+			out := cmd.Out()
 			fmt.Fprintf(out, "%s is restored into %s; start the gateway\n", args[0], cfg.DataDir)
 			if done.Aside != "" {
 				fmt.Fprintf(out, "what was there before is in %s\n", done.Aside)

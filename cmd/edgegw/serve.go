@@ -11,10 +11,9 @@ import (
 	"sync"
 	"syscall"
 
-	"github.com/spf13/cobra"
-
 	"edgegw/internal/adminsock"
 	"edgegw/internal/app"
+	"edgegw/internal/command"
 	"edgegw/internal/config"
 	"edgegw/internal/telemetry"
 )
@@ -23,17 +22,17 @@ import (
 // that live long, and on a small board their number is what counts.
 const gcPercent = 30
 
-func serveCommand() *cobra.Command {
-	cmd := &cobra.Command{
+func serveCommand() *command.Command {
+	cmd := &command.Command{
 		Use:   "serve",
 		Short: "Run the gateway",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args:  command.NoArgs,
+		Run: func(cmd *command.Command, _ []string) error {
 			cfg, err := loadConfig(cmd)
 			if err != nil {
 				return err
 			}
-			deps := app.Deps{Log: cmd.ErrOrStderr(), Service: true}
+			deps := app.Deps{Log: cmd.Err(), Service: true}
 			if os.Getenv("GOGC") == "" {
 				deps.GCPercent = gcPercent
 				debug.SetGCPercent(gcPercent)

@@ -8,11 +8,11 @@ import (
 	"os"
 	"strings"
 
-	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"edgegw/internal/accounts"
 	"edgegw/internal/adminsock"
+	"edgegw/internal/command"
 	"edgegw/internal/gateway"
 )
 
@@ -38,15 +38,15 @@ type setupDevice struct {
 	Key  string `json:"device_key"`
 }
 
-func setupCommand() *cobra.Command {
+func setupCommand() *command.Command {
 	var f setupFlags
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "setup",
 		Short: "Make the first administrator, and the key of a first device",
 		Long: `Make the first administrator, and the key of a first device, whether the gateway runs or not. Name and
 password are asked for on a terminal; elsewhere the password is the first line of standard input.`,
 		Args: f.check,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Run: func(cmd *command.Command, _ []string) error {
 			if f.newCode {
 				return newSetupCode(cmd, f.asJSON)
 			}
@@ -65,8 +65,8 @@ password are asked for on a terminal; elsewhere the password is the first line o
 }
 
 // check finds what is wrong before anything is asked or made.
-func (f *setupFlags) check(cmd *cobra.Command, args []string) error {
-	if err := cobra.NoArgs(cmd, args); err != nil {
+func (f *setupFlags) check(cmd *command.Command, args []string) error {
+	if err := command.NoArgs(cmd, args); err != nil {
 		return err
 	}
 	if f.newCode {
@@ -95,7 +95,7 @@ func (f *setupFlags) checkNames() error {
 	return err
 }
 
-func setUp(cmd *cobra.Command, f setupFlags) error {
+func setUp(cmd *command.Command, f setupFlags) error {
 	var state adminsock.SetupState
 	// The store is not kept open while somebody types.
 	err := openAdmin(cmd, true, func(a adminsock.Admin) (err error) {
@@ -129,7 +129,7 @@ func setUp(cmd *cobra.Command, f setupFlags) error {
 	return say(cmd, "%s", setupDone(result, state.Running))
 }
 
-func setUpBefore(cmd *cobra.Command, f setupFlags, state adminsock.SetupState) error {
+func setUpBefore(cmd *command.Command, f setupFlags, state adminsock.SetupState) error {
 	switch {
 	case !f.ifNeeded:
 		return errors.New("there is an administrator already: `edgegw user list` says who, `edgegw user passwd NAME` sets a new password, and `edgegw user add NAME --role admin` makes another one")
@@ -140,8 +140,8 @@ func setUpBefore(cmd *cobra.Command, f setupFlags, state adminsock.SetupState) e
 }
 
 // ask completes the flags, on a terminal by asking, and returns the password.
-func (f *setupFlags) ask(cmd *cobra.Command) (password string, err error) {
-	in, _ := cmd.InOrStdin().(*os.File)
+func (f *setupFlags) ask(cmd *command.Command) (password string, err error) {
+	in, _ := cmd.In().(*os.File)
 	interactive := in != nil && term.IsTerminal(int(in.Fd()))
 	if interactive && f.username == "" {
 		if f.username, err = promptLine(cmd, in, "Name of the administrator ["+string(accounts.AdminName)+"]: "); err != nil {
@@ -166,15 +166,15 @@ func (f *setupFlags) ask(cmd *cobra.Command) (password string, err error) {
 
 // promptLine asks for one line. A terminal hands out one line at a time, so that
 // nothing of the next one is lost with the reader.
-func promptLine(cmd *cobra.Command, terminal *os.File, prompt string) (string, error) {
-	fmt.Fprint(cmd.ErrOrStderr(), prompt)
+func promptLine(cmd *command.Command, terminal *os.File, prompt string) (string, error) {
+	fmt.Fprint(cmd.Err(), prompt)
 	line, err := bufio.NewReader(terminal).ReadString('\n')
 	return strings.TrimSpace(line), err
 }
 
 // firstDevice makes the device that was asked for, nil when none was. The
 // administrator is there by then.
-func firstDevice(cmd *cobra.Command, a adminsock.Admin, f setupFlags) (*setupDevice, error) {
+func firstDevice(cmd *command.Command, a adminsock.Admin, f setupFlags) (*setupDevice, error) {
 	if f.device == "" {
 		return nil, nil
 	}
@@ -185,7 +185,7 @@ func firstDevice(cmd *cobra.Command, a adminsock.Admin, f setupFlags) (*setupDev
 	return &setupDevice{Name: key.Name, Room: f.room, Key: key.Key}, nil
 }
 
-func newSetupCode(cmd *cobra.Command, asJSON bool) error {
+func newSetupCode(cmd *command.Command, asJSON bool) error {
 	return openAdmin(cmd, true, func(a adminsock.Admin) error {
 		code, err := a.NewSetupCode(cmd.Context())
 		if err != nil {
@@ -194,6 +194,6 @@ func newSetupCode(cmd *cobra.Command, asJSON bool) error {
 		if asJSON {
 			return printJSON(cmd, code)
 		}
-		return say(cmd, "%s", setupNotice(code, cmd.OutOrStdout()))
+		return say(cmd, "%s", setupNotice(code, cmd.Out()))
 	})
 }

@@ -11,10 +11,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	client "edgegw/firmware-clients/go"
 	"edgegw/internal/clock"
+	"edgegw/internal/command"
 	"edgegw/internal/gateway"
 	"edgegw/internal/reach"
 )
@@ -28,13 +27,13 @@ type sub struct {
 	count          int
 }
 
-func subCommand() *cobra.Command {
+func subCommand() *command.Command {
 	var s sub
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "sub ROOM...",
 		Short: "Print the messages of rooms as they come, one a line; control characters are escaped, --json has them as they are",
 		Args:  s.args,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return s.run(cmd) },
+		Run:   func(cmd *command.Command, _ []string) error { return s.run(cmd) },
 	}
 	f := cmd.Flags()
 	f.IntVarP(&s.count, "count", "n", 0, "end after so many messages; exit code 1 when fewer came within --timeout")
@@ -47,8 +46,8 @@ func subCommand() *cobra.Command {
 	return cmd
 }
 
-func (s *sub) args(cmd *cobra.Command, args []string) error {
-	if err := cobra.MinimumNArgs(1)(cmd, args); err != nil {
+func (s *sub) args(cmd *command.Command, args []string) error {
+	if err := command.Between(1, -1)(cmd, args); err != nil {
 		return err
 	}
 	for _, arg := range args {
@@ -77,7 +76,7 @@ func (s *sub) args(cmd *cobra.Command, args []string) error {
 	return s.check()
 }
 
-func (s *sub) run(cmd *cobra.Command) error {
+func (s *sub) run(cmd *command.Command) error {
 	// A reader that is gone is an error of a write then, and no end by a signal.
 	signal.Ignore(syscall.SIGPIPE)
 	o, target, err := s.options(cmd)
@@ -157,7 +156,7 @@ var (
 // listener prints what comes. It is used by one goroutine at a time.
 type listener struct {
 	sub    *sub
-	cmd    *cobra.Command
+	cmd    *command.Command
 	end    func(error)
 	target reach.Target
 	first  func(client.Event)
@@ -231,7 +230,7 @@ func (l *listener) message(m *client.Message) {
 }
 
 func (l *listener) print(line []byte) bool {
-	_, err := l.cmd.OutOrStdout().Write(append(line, '\n'))
+	_, err := l.cmd.Out().Write(append(line, '\n'))
 	if errors.Is(err, syscall.EPIPE) {
 		err = errGone
 	}

@@ -9,15 +9,13 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/spf13/cobra"
-
 	client "edgegw/firmware-clients/go"
+	"edgegw/internal/command"
 )
 
 func listening(s *sub) (l *listener, out, said *bytes.Buffer, ended *error) {
-	cmd, out, said, ended := &cobra.Command{}, &bytes.Buffer{}, &bytes.Buffer{}, new(error)
-	cmd.SetOut(out)
-	cmd.SetErr(said)
+	cmd, out, said, ended := &command.Command{}, &bytes.Buffer{}, &bytes.Buffer{}, new(error)
+	cmd.SetStreams(command.Streams{Out: out, Err: said})
 	l = &listener{sub: s, cmd: cmd, end: func(err error) { *ended = err }, open: len(s.rooms)}
 	l.first = firstTry(l.finish)
 	return l, out, said, ended
@@ -33,7 +31,7 @@ func TestSubEndsWithItsReader(t *testing.T) {
 	signal.Ignore(syscall.SIGPIPE)
 	defer signal.Reset(syscall.SIGPIPE)
 	l, _, _, ended := listening(&sub{rooms: []string{"hall"}})
-	l.cmd.SetOut(w)
+	l.cmd.SetStreams(command.Streams{Out: w})
 	_ = r.Close()
 	l.handle(client.Message{Room: "hall", Seq: 1, Data: json.RawMessage(`"hello"`)})
 	if !errors.Is(*ended, errGone) || l.outcome(*ended) != nil || l.got != 0 {

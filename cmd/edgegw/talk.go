@@ -11,11 +11,11 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	client "edgegw/firmware-clients/go"
 	"edgegw/internal/adminsock"
+	"edgegw/internal/command"
 	"edgegw/internal/config"
 	"edgegw/internal/gateway"
 	"edgegw/internal/reach"
@@ -31,7 +31,7 @@ type talk struct {
 	user, passwordFile, tokenFile, keyFile string
 }
 
-func (t *talk) flags(cmd *cobra.Command) {
+func (t *talk) flags(cmd *command.Command) {
 	f := cmd.Flags()
 	f.StringVar(&t.tokenFile, "token-file", "", "log in with the access token in this file (or in the variable "+tokenVariable+")")
 	f.StringVar(&t.keyFile, "device-key-file", "", "log in as the device whose key is in this file")
@@ -58,7 +58,7 @@ func (t *talk) check() error {
 }
 
 // options are those of the client, less what it does.
-func (t *talk) options(cmd *cobra.Command) (client.Options, reach.Target, error) {
+func (t *talk) options(cmd *command.Command) (client.Options, reach.Target, error) {
 	target, err := t.target(cmd)
 	if err != nil {
 		return client.Options{}, target, errUsage{err}
@@ -67,7 +67,7 @@ func (t *talk) options(cmd *cobra.Command) (client.Options, reach.Target, error)
 	return client.Options{URL: target.URL, TLS: target.TLS, Login: login}, target, err
 }
 
-func (t *talk) login(cmd *cobra.Command, target reach.Target) (client.Login, error) {
+func (t *talk) login(cmd *command.Command, target reach.Target) (client.Login, error) {
 	switch {
 	case t.tokenFile != "":
 		return client.Login{Source: t.fromFile(cmd)}, nil
@@ -104,14 +104,14 @@ func noSocket(cfg *config.Config, err error) error {
 }
 
 // password reads one from its file, or from a terminal without showing it.
-func (t *talk) password(cmd *cobra.Command) (client.Login, error) {
+func (t *talk) password(cmd *command.Command) (client.Login, error) {
 	l := client.Login{Username: t.user}
 	if t.passwordFile != "" {
 		b, err := readInput(cmd, t.passwordFile, maxSecretBytes)
 		l.Password = strings.TrimSuffix(string(b), "\n")
 		return l, err
 	}
-	f, ok := cmd.InOrStdin().(*os.File)
+	f, ok := cmd.In().(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return l, errors.New("the password of --user is asked for on a terminal, and this is none; give --password-file")
 	}
@@ -122,7 +122,7 @@ func (t *talk) password(cmd *cobra.Command) (client.Login, error) {
 
 // fromFile reads the token again whenever another one is needed: whoever makes
 // tokens may have put a new one there.
-func (t *talk) fromFile(cmd *cobra.Command) func(context.Context) (client.Token, error) {
+func (t *talk) fromFile(cmd *command.Command) func(context.Context) (client.Token, error) {
 	last := ""
 	return func(context.Context) (client.Token, error) {
 		b, err := readInput(cmd, t.tokenFile, maxSecretBytes)

@@ -6,23 +6,22 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"edgegw/internal/app"
+	"edgegw/internal/command"
 )
 
 // tlsOptions are the options that the tls commands may be given as flags.
 var tlsOptions = []string{"env", "site", "data_dir", "tls_listen", "tls_cert_file", "tls_key_file", "tls_names"}
 
-func tlsCommand() *cobra.Command {
+func tlsCommand() *command.Command {
 	return group("tls", "Make and show the certificates that TLS is spoken with", tlsInitCommand(), tlsShowCommand())
 }
 
-func tlsInitCommand() *cobra.Command {
+func tlsInitCommand() *command.Command {
 	var asJSON, force bool
-	cmd := &cobra.Command{
-		Use: "init", Short: "Make the gateway's own CA and its first certificate; a start with tls_listen does it too", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+	cmd := &command.Command{
+		Use: "init", Short: "Make the gateway's own CA and its first certificate; a start with tls_listen does it too", Args: command.NoArgs,
+		Run: func(cmd *command.Command, _ []string) error {
 			cfg, err := loadInstalled(cmd)
 			if err != nil {
 				return err
@@ -32,7 +31,7 @@ func tlsInitCommand() *cobra.Command {
 				return err
 			}
 			if t.Aside != "" {
-				fmt.Fprintf(cmd.ErrOrStderr(), "warning: whoever trusted the CA of before has to be given this one; that one is in %s\n", t.Aside)
+				fmt.Fprintf(cmd.Err(), "warning: whoever trusted the CA of before has to be given this one; that one is in %s\n", t.Aside)
 			}
 			return printTLS(cmd, asJSON, t)
 		},
@@ -43,11 +42,11 @@ func tlsInitCommand() *cobra.Command {
 	return cmd
 }
 
-func tlsShowCommand() *cobra.Command {
+func tlsShowCommand() *command.Command {
 	var asJSON bool
-	cmd := &cobra.Command{
-		Use: "show", Short: "Print the certificates, how long they are valid, and the fingerprint and the pin of the CA", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+	cmd := &command.Command{
+		Use: "show", Short: "Print the certificates, how long they are valid, and the fingerprint and the pin of the CA", Args: command.NoArgs,
+		Run: func(cmd *command.Command, _ []string) error {
 			cfg, err := loadInstalled(cmd)
 			if err != nil {
 				return err
@@ -68,11 +67,11 @@ func tlsShowCommand() *cobra.Command {
 	return cmd
 }
 
-func printTLS(cmd *cobra.Command, asJSON bool, t app.TLS) error {
+func printTLS(cmd *command.Command, asJSON bool, t app.TLS) error {
 	if asJSON {
 		return printJSON(cmd, t)
 	}
-	out := cmd.OutOrStdout()
+	out := cmd.Out()
 	if t.CA != nil {
 		printCertificate(out, "CA", *t.CA)
 		fmt.Fprintf(out, "  pin          %s\n", t.Pin)

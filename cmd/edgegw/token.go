@@ -8,22 +8,21 @@ import (
 	"time"
 	"unicode/utf16"
 
-	"github.com/spf13/cobra"
-
 	"edgegw/internal/adminsock"
+	"edgegw/internal/command"
 )
 
-func tokenCommand() *cobra.Command {
+func tokenCommand() *command.Command {
 	return group("token", "Make and look into access tokens, and change the key that signs them",
 		tokenIssueCommand(), tokenInspectCommand(), tokenRotateCommand())
 }
 
-func tokenIssueCommand() *cobra.Command {
+func tokenIssueCommand() *command.Command {
 	var asJSON bool
 	var room string
 	var ttl time.Duration
 	cmd := onAccount("issue", "Print an access token for an account; it has no session, so that only its end or the account's ends it",
-		func(cmd *cobra.Command, name string) error {
+		func(cmd *command.Command, name string) error {
 			ask := adminsock.TokenRequest{Name: name, Room: room, Life: int64(ttl / time.Second)}
 			return withAdmin(cmd, func(a adminsock.Admin) error {
 				t, err := a.IssueToken(cmd.Context(), ask)
@@ -33,11 +32,11 @@ func tokenIssueCommand() *cobra.Command {
 				return printSecret(cmd, asJSON, t, t.Token, "a token of %s for %s", name, lasting(t.ExpiresIn))
 			})
 		})
-	cmd.Args = func(cmd *cobra.Command, args []string) error {
+	cmd.Args = func(cmd *command.Command, args []string) error {
 		if ttl < time.Second {
 			return errors.New("--ttl is at least 1s")
 		}
-		return cobra.ExactArgs(1)(cmd, args)
+		return command.Between(1, 1)(cmd, args)
 	}
 	cmd.Flags().StringVar(&room, "room", "", "the room that a connection joins by default")
 	cmd.Flags().DurationVar(&ttl, "ttl", time.Hour, "how long it is valid, for example 90m")
@@ -45,19 +44,19 @@ func tokenIssueCommand() *cobra.Command {
 	return cmd
 }
 
-func tokenInspectCommand() *cobra.Command {
-	cmd := &cobra.Command{
+func tokenInspectCommand() *command.Command {
+	cmd := &command.Command{
 		Use:   "inspect [FILE]",
 		Short: "Print what a token says and whether it is good; it is read from a file or from standard input",
-		Args: func(cmd *cobra.Command, args []string) error {
+		Args: func(cmd *command.Command, args []string) error {
 			// The token itself must not be an argument, nor may it come back
 			// in an error: others could read it there.
 			if len(args) > 0 && strings.Count(args[0], ".") == 2 && strings.HasPrefix(args[0], "eyJ") {
 				return errors.New("a token is no argument, since every process of the machine can read those; give it on standard input or in a file")
 			}
-			return cobra.MaximumNArgs(1)(cmd, args)
+			return command.Between(0, 1)(cmd, args)
 		},
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Run: func(cmd *command.Command, args []string) error {
 			raw, err := readInput(cmd, append(args, stdinName)[0], maxSecretBytes)
 			if err != nil {
 				return err
@@ -84,7 +83,7 @@ type inspectionJSON struct {
 	Claims    json.RawMessage `json:"claims"`
 }
 
-func printInspection(cmd *cobra.Command, i adminsock.Inspection) error {
+func printInspection(cmd *command.Command, i adminsock.Inspection) error {
 	err := printJSON(cmd, inspectionJSON{
 		Good: i.Problem == "", Problem: i.Problem, ExpiresIn: i.ExpiresIn, Header: plainJSON(i.Header), Claims: plainJSON(i.Claims),
 	})
@@ -113,11 +112,11 @@ func plainJSON(s string) json.RawMessage {
 	return out
 }
 
-func tokenRotateCommand() *cobra.Command {
+func tokenRotateCommand() *command.Command {
 	var asJSON bool
-	cmd := &cobra.Command{
-		Use: "rotate", Short: "Make a new signing key; tokens of the old one work until they end", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+	cmd := &command.Command{
+		Use: "rotate", Short: "Make a new signing key; tokens of the old one work until they end", Args: command.NoArgs,
+		Run: func(cmd *command.Command, _ []string) error {
 			return withAdmin(cmd, func(a adminsock.Admin) error {
 				r, err := a.RotateKey(cmd.Context())
 				if err != nil {

@@ -8,9 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"edgegw/internal/clock"
+	"edgegw/internal/command"
 	"edgegw/internal/password"
 )
 
@@ -20,24 +19,24 @@ const (
 	maxTuneTime = 10 * time.Second
 )
 
-func tuneCommand() *cobra.Command {
+func tuneCommand() *command.Command {
 	var asJSON bool
 	target := 250 * time.Millisecond
 	memory := sizeKiB(password.MaxMemoryKiB)
 	threads := uint8(1)
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "tune",
 		Short: "Measure this machine and print the argon2 options with which a login takes about --time",
-		Args: func(cmd *cobra.Command, args []string) error {
+		Args: func(cmd *command.Command, args []string) error {
 			if target < minTuneTime || target > maxTuneTime {
 				return fmt.Errorf("--time is %s to %s", minTuneTime, maxTuneTime)
 			}
 			if threads < 1 || threads > password.MaxThreads {
 				return fmt.Errorf("--threads is 1 to %d", password.MaxThreads)
 			}
-			return cobra.NoArgs(cmd, args)
+			return command.NoArgs(cmd, args)
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Run: func(cmd *command.Command, _ []string) error {
 			return tune(cmd.Context(), cmd, target, uint32(memory), threads, asJSON)
 		},
 	}
@@ -56,7 +55,7 @@ type tuneJSON struct {
 	MeasuredMS int64  `json:"measured_ms"`
 }
 
-func tune(ctx context.Context, cmd *cobra.Command, target time.Duration, memoryKiB uint32, threads uint8, asJSON bool) error {
+func tune(ctx context.Context, cmd *command.Command, target time.Duration, memoryKiB uint32, threads uint8, asJSON bool) error {
 	// The time since boot is all that is asked: the wall clock may be set
 	// meanwhile.
 	boot := clock.System(time.Time{}).Boot
@@ -80,7 +79,7 @@ type sizeKiB uint32
 
 var errSize = errors.New("give a size such as 64MiB or 19456KiB, 7MiB to 64MiB")
 
-// Set implements pflag.Value.
+// Set implements command.Value.
 func (s *sizeKiB) Set(text string) error {
 	digits, unit := text, uint64(0)
 	if d, found := strings.CutSuffix(text, "KiB"); found {
@@ -96,7 +95,7 @@ func (s *sizeKiB) Set(text string) error {
 	return nil
 }
 
-// String implements pflag.Value.
+// String implements command.Value.
 func (s *sizeKiB) String() string {
 	if *s%(1<<10) == 0 {
 		return strconv.Itoa(int(*s>>10)) + "MiB"
@@ -104,5 +103,5 @@ func (s *sizeKiB) String() string {
 	return strconv.Itoa(int(*s)) + "KiB"
 }
 
-// Type implements pflag.Value.
+// Type implements command.Value.
 func (s *sizeKiB) Type() string { return "size" }

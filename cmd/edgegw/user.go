@@ -1,15 +1,14 @@
 package main
 
 import (
-	"github.com/spf13/cobra"
-
 	"edgegw/internal/adminsock"
+	"edgegw/internal/command"
 	"edgegw/internal/gateway"
 )
 
-func userCommand() *cobra.Command {
+func userCommand() *command.Command {
 	return group("user", "Manage the people's accounts, whether the gateway runs or not",
-		userAddCommand(), userImportCommand(), userListCommand(), userSetCommand(),
+		userAdd(), userImportCommand(), userListCommand(), userSetCommand(),
 		userPasswdCommand(), userResetCommand(), userUnlockCommand(),
 		userSwitchCommand("disable", "Keep a person out, at once", true),
 		userSwitchCommand("enable", "Let a disabled person in again", false),
@@ -17,11 +16,11 @@ func userCommand() *cobra.Command {
 	)
 }
 
-func userAddCommand() *cobra.Command {
+func userAdd() *command.Command {
 	var passwordFile string
 	var add adminsock.NewUser
 	cmd := onAccount("add", "Make an account; the password is read from the terminal or from standard input",
-		func(cmd *cobra.Command, name string) (err error) {
+		func(cmd *command.Command, name string) (err error) {
 			add.Name = name
 			if add.Password, err = readPassword(cmd, passwordFile); err != nil {
 				return err
@@ -39,10 +38,10 @@ func userAddCommand() *cobra.Command {
 	return cmd
 }
 
-func userSetCommand() *cobra.Command {
+func userSetCommand() *command.Command {
 	var role string
 	var grants grantFlags
-	cmd := onAccount("set", "Change a person's role or grants, at once", func(cmd *cobra.Command, name string) error {
+	cmd := onAccount("set", "Change a person's role or grants, at once", func(cmd *command.Command, name string) error {
 		patch := adminsock.UserPatch{Name: name, Grants: grants.patch()}
 		if cmd.Flags().Changed("role") {
 			patch.Role = &role
@@ -55,10 +54,10 @@ func userSetCommand() *cobra.Command {
 	return cmd
 }
 
-func userPasswdCommand() *cobra.Command {
+func userPasswdCommand() *command.Command {
 	var passwordFile string
 	cmd := onAccount("passwd", "Set a person's password; it is read from the terminal or from standard input",
-		func(cmd *cobra.Command, name string) error {
+		func(cmd *command.Command, name string) error {
 			password, err := readPassword(cmd, passwordFile)
 			if err != nil {
 				return err
@@ -69,13 +68,13 @@ func userPasswdCommand() *cobra.Command {
 	return cmd
 }
 
-func userSwitchCommand(use, short string, disabled bool) *cobra.Command {
-	return onAccount(use, short, func(cmd *cobra.Command, name string) error {
+func userSwitchCommand(use, short string, disabled bool) *command.Command {
+	return onAccount(use, short, func(cmd *command.Command, name string) error {
 		return updateUser(cmd, adminsock.UserPatch{Name: name, Disabled: &disabled}, "%sd %s", use, name)
 	})
 }
 
-func updateUser(cmd *cobra.Command, patch adminsock.UserPatch, done string, args ...any) error {
+func updateUser(cmd *command.Command, patch adminsock.UserPatch, done string, args ...any) error {
 	return withAdmin(cmd, func(a adminsock.Admin) error {
 		if err := a.UpdateUser(cmd.Context(), patch); err != nil {
 			return err
@@ -84,9 +83,9 @@ func updateUser(cmd *cobra.Command, patch adminsock.UserPatch, done string, args
 	})
 }
 
-func userResetCommand() *cobra.Command {
+func userResetCommand() *command.Command {
 	var asJSON bool
-	cmd := onAccount("reset", "Print a code with which a person sets a new password, once", func(cmd *cobra.Command, name string) error {
+	cmd := onAccount("reset", "Print a code with which a person sets a new password, once", func(cmd *command.Command, name string) error {
 		return withAdmin(cmd, func(a adminsock.Admin) error {
 			code, err := a.ResetUser(cmd.Context(), name)
 			if err != nil {
@@ -101,8 +100,8 @@ func userResetCommand() *cobra.Command {
 	return cmd
 }
 
-func userUnlockCommand() *cobra.Command {
-	return onAccount("unlock", "Let a person try passwords again after too many wrong ones", func(cmd *cobra.Command, name string) error {
+func userUnlockCommand() *command.Command {
+	return onAccount("unlock", "Let a person try passwords again after too many wrong ones", func(cmd *command.Command, name string) error {
 		return withAdmin(cmd, func(a adminsock.Admin) error {
 			if err := a.UnlockUser(cmd.Context(), name); err != nil {
 				return err
@@ -112,8 +111,8 @@ func userUnlockCommand() *cobra.Command {
 	})
 }
 
-func userDeleteCommand() *cobra.Command {
-	return onAccount("delete", "Delete a person's account; the messages stay", func(cmd *cobra.Command, name string) error {
+func userDeleteCommand() *command.Command {
+	return onAccount("delete", "Delete a person's account; the messages stay", func(cmd *command.Command, name string) error {
 		return withAdmin(cmd, func(a adminsock.Admin) error {
 			if err := a.DeleteUser(cmd.Context(), name); err != nil {
 				return err

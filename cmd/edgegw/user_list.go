@@ -6,14 +6,13 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/spf13/cobra"
-
 	"edgegw/internal/adminsock"
+	"edgegw/internal/command"
 )
 
-func userListCommand() *cobra.Command {
+func userListCommand() *command.Command {
 	return listCommand("List the people, and how many passwords are still wrapped legacy hashes",
-		func(cmd *cobra.Command, a adminsock.Admin) (adminsock.UserList, error) {
+		func(cmd *command.Command, a adminsock.Admin) (adminsock.UserList, error) {
 			return a.ListUsers(cmd.Context())
 		},
 		printUsers)
@@ -21,12 +20,12 @@ func userListCommand() *cobra.Command {
 
 // listCommand lists something, as a table or as JSON.
 func listCommand[List any](
-	short string, ask func(*cobra.Command, adminsock.Admin) (List, error), show func(io.Writer, List) error,
-) *cobra.Command {
+	short string, ask func(*command.Command, adminsock.Admin) (List, error), show func(io.Writer, List) error,
+) *command.Command {
 	var asJSON bool
-	cmd := &cobra.Command{
-		Use: "list", Short: short, Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+	cmd := &command.Command{
+		Use: "list", Short: short, Args: command.NoArgs,
+		Run: func(cmd *command.Command, _ []string) error {
 			return withAdmin(cmd, func(a adminsock.Admin) error {
 				list, err := ask(cmd, a)
 				if err != nil {
@@ -35,7 +34,7 @@ func listCommand[List any](
 				if asJSON {
 					return printJSON(cmd, list)
 				}
-				return show(cmd.OutOrStdout(), list)
+				return show(cmd.Out(), list)
 			})
 		},
 	}

@@ -4,23 +4,22 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/spf13/cobra"
-
 	"edgegw/internal/buildinfo"
+	"edgegw/internal/command"
 )
 
-func versionCommand() *cobra.Command {
+func versionCommand() *command.Command {
 	var asJSON bool
-	cmd := &cobra.Command{
+	cmd := &command.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args:  command.NoArgs,
+		Run: func(cmd *command.Command, _ []string) error {
 			info := buildinfo.Read()
 			if asJSON {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(info)
+				return json.NewEncoder(cmd.Out()).Encode(info)
 			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "edgegw %s (%s, %s)\n", info.Version, info.Commit, info.Go)
+			_, err := fmt.Fprintf(cmd.Out(), "edgegw %s (%s, %s)\n", info.Version, info.Commit, info.Go)
 			return err
 		},
 	}

@@ -16,11 +16,10 @@ import (
 
 // indirect are the modules that come with an owner's module.
 var indirect = map[string]string{
-	"github.com/klauspost/compress":        "gws; permessage-deflate stays off",
-	"github.com/valyala/fastrand":          "VictoriaMetrics/metrics",
-	"github.com/valyala/histogram":         "VictoriaMetrics/metrics",
-	"github.com/dolthub/maphash":           "gws",
-	"github.com/inconshreveable/mousetrap": "cobra, on Windows only",
+	"github.com/klauspost/compress": "gws; permessage-deflate stays off",
+	"github.com/valyala/fastrand":   "VictoriaMetrics/metrics",
+	"github.com/valyala/histogram":  "VictoriaMetrics/metrics",
+	"github.com/dolthub/maphash":    "gws",
 }
 
 type listed struct {
