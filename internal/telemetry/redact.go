@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"regexp"
 	"strings"
 )
 
@@ -19,17 +18,6 @@ var (
 	secretParts = []string{"key", "keys", "hash", "phc"}
 	// harmlessEnds are of keys that speak about a secret without holding it.
 	harmlessEnds = []string{"_file", "_ttl", "_length", "_count", "_total", "_reason", "_id", "_event"}
-
-	// jwtShape is three base64url segments, the last as long as the shortest
-	// signature (32 bytes), or anything that starts as the header of a JWT
-	// does: {" or { or a line break in base64. Room ids and host names have
-	// dots too, so that three short words do not count.
-	jwtShape = regexp.MustCompile(
-		`[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{43,}=*|e(?:yJ|yA|wo|w0)[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_.=-]+`)
-	// phcShape is a password hash in PHC form or one of its forerunners, and
-	// the legacy form with a salt.
-	phcShape = regexp.MustCompile(
-		`\$argon2[^\s"']*|\$(?:2[abxy]?|scrypt|pbkdf2[a-z0-9-]*|[156y])\$[^\s"']+|sha256s?\$[^\s"']+`)
 )
 
 // redact is the ReplaceAttr of every handler, so that it sees each attribute of
@@ -80,13 +68,12 @@ func namesSecret(key string) bool {
 // scrub replaces what looks like a token, a key, a code or a password hash inside
 // a text.
 func scrub(s string) string {
-	// Most texts hold neither character, and the expressions cost more than
-	// the rest of the line.
-	if strings.IndexByte(s, '.') >= 0 && len(s) >= len("eyJ0eXAi.e") {
-		s = jwtShape.ReplaceAllLiteralString(s, Redacted)
+	// Most texts hold neither character.
+	if strings.IndexByte(s, '.') >= 0 {
+		s = replaceShapes(s, jwtIn)
 	}
 	if strings.IndexByte(s, '$') >= 0 {
-		s = phcShape.ReplaceAllLiteralString(s, Redacted)
+		s = replaceShapes(s, hashIn)
 	}
 	return scrubWords(s)
 }
