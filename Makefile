@@ -171,8 +171,9 @@ lint: ## check form and known mistakes: gofmt, vet, staticcheck, gosec, shellche
 	@scripts/lint.sh $(TOOLS)
 
 .PHONY: tidy-check
-tidy-check: ## check that go.mod and go.sum say what the sources need
+tidy-check: ## check that go.mod and go.sum say what the sources need, and third_party what was released
 	@go mod tidy -diff
+	@scripts/third-party.sh --check
 	@go -C tools mod tidy -diff
 	@go -C tools/nfpm mod tidy -diff
 	@go mod verify

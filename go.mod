@@ -35,3 +35,5 @@ require (
 )
 
 replace github.com/klauspost/compress => ./third_party/compress
+
+replace github.com/VictoriaMetrics/metrics => ./third_party/metrics

@@ -63,8 +63,8 @@ row github.com/VictoriaMetrics/metrics metrics '"github.com/VictoriaMetrics/metr
     'set := metrics.NewSet(); set.NewCounter("a").Inc(); set.NewPrometheusHistogram("h").Update(1); set.WritePrometheus(os.Stdout); metrics.WriteProcessMetrics(os.Stdout)'
 row github.com/BurntSushi/toml toml '"github.com/BurntSushi/toml"' \
     'var m map[string]any; meta, err := toml.DecodeFile("x", &m); if err == nil { _, _ = os.Stdout.WriteString(meta.Undecoded()[0].String()) }'
-row github.com/spf13/cobra cobra '"github.com/spf13/cobra"' \
-    'c := &cobra.Command{Use: "x"}; c.AddCommand(&cobra.Command{Use: "y", RunE: func(*cobra.Command, []string) error { return nil }}); c.Flags().String("a", "", ""); _ = c.Execute()'
+row github.com/spf13/pflag pflag '"github.com/spf13/pflag"' \
+    'f := pflag.NewFlagSet("x", pflag.ContinueOnError); f.String("a", "", ""); _ = f.Parse(os.Args); _, _ = os.Stdout.WriteString(f.FlagUsages())'
 row github.com/coreos/go-systemd/v22 systemd '"github.com/coreos/go-systemd/v22/activation"; "github.com/coreos/go-systemd/v22/daemon"' \
     '_, _ = daemon.SdNotify(false, daemon.SdNotifyReady); _, _ = daemon.SdWatchdogEnabled(false); _ = activation.Files(true)'
 row golang.org/x/time rate '"golang.org/x/time/rate"' \

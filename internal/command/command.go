@@ -53,11 +53,11 @@ type usageError struct{ error }
 func (e usageError) Is(target error) bool { return target == ErrUsage }
 func (e usageError) Unwrap() error        { return e.error }
 
-// Flag is one flag with its value, and Value what can be one.
-type (
-	Flag  = pflag.Flag
-	Value = pflag.Value
-)
+// Flag is one flag of a command.
+type Flag = pflag.Flag
+
+// Value is what a flag sets, if it is of a kind of its own.
+type Value = pflag.Value
 
 // Streams are what a tree of commands reads and writes.
 type Streams struct {

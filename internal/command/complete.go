@@ -97,7 +97,7 @@ func (c *Command) candidates(words []string) (lines []string) {
 		})
 		return lines
 	}
-	if len(rest) > 0 { // an argument, or a flag's value
+	if cmd.nextName(rest) >= 0 { // an argument
 		return nil
 	}
 	for _, sub := range cmd.below {
