@@ -9,7 +9,7 @@ set -euo pipefail
 unset EDGEGW_TEST_LOGS # of other areas; the gateway knows no such option
 cd "$(dirname "$0")/.."
 
-scripts/ensure-tools.sh lintian man groff jq
+scripts/ensure-tools.sh lintian man groff jq zsh fish
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 root=$work/root
@@ -48,6 +48,26 @@ done
 for module in bbolt gws golang-jwt; do
     zcat "$work/armhf/usr/share/doc/edgegw/third-party-notices.gz" >"$work/notices"
     grep -q "^======== .*$module" "$work/notices" || fail "the notices do not name $module"
+done
+
+step "completion in zsh and fish"
+cat >"$work/complete.zsh" <<'END'
+compdef() { :; }
+_describe() { print -l -- "${(P@)2}"; }
+_files() { print files; }
+source "$1"
+words=("$2" user a) CURRENT=3
+_edgegw
+END
+for shell in zsh fish; do
+    case $shell in
+    zsh) said=$(zsh -f "$work/complete.zsh" "$work/amd64/usr/share/zsh/vendor-completions/_edgegw" "$work/amd64/usr/bin/edgegw") ;;
+    fish)
+        said=$(PATH=$work/amd64/usr/bin:$PATH HOME=$work fish --no-config --command \
+            "source $work/amd64/usr/share/fish/vendor_completions.d/edgegw.fish; complete --do-complete 'edgegw user a'")
+        ;;
+    esac
+    [[ $said == add[:$'\t']Make* && $said != *list* ]] || fail "$shell completes 'edgegw user a' by: $said"
 done
 
 step "the shipped configuration"

@@ -8,9 +8,11 @@ package boards_test
 
 import (
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -54,6 +56,7 @@ func TestConversation(t *testing.T) {
 		t.Errorf("message %v, ack %v", message, ack)
 	}
 	history(t, client, g, session.AccessToken, text)
+	examine(t, g)
 	if err := g.End(syscall.SIGTERM); err != nil {
 		t.Errorf("the gateway did not stop well: %v", err)
 	}
@@ -64,6 +67,25 @@ func TestConversation(t *testing.T) {
 		t.Errorf("the gateway did not stop well the second time: %v", err)
 	}
 	t.Logf("ready after %v; all of it took %v", ready.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
+}
+
+// examine has `edgegw doctor` look at the gateway: what it finds is this machine's
+// affair, that it can look is the binary's.
+func examine(t *testing.T, g *process.Gateway) {
+	t.Helper()
+	command := append(g.Under[:len(g.Under):len(g.Under)], process.Bin(), "doctor", "--all", "--json", "--data-dir", g.Dir, "--listen", g.Addr)
+	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
+	cmd.Env = process.Environment()
+	out, err := cmd.Output()
+	var report struct {
+		Findings []struct{ Check, State string }
+	}
+	if left := new(exec.ExitError); err != nil && (!errors.As(err, &left) || left.ExitCode() != 1) {
+		t.Fatalf("doctor: %v", err)
+	}
+	if err := json.Unmarshal(out, &report); err != nil || len(report.Findings) < 10 {
+		t.Errorf("doctor printed, with %v: %s", err, out)
+	}
 }
 
 // ask wants 200, and decodes the answer.

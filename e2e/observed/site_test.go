@@ -44,6 +44,7 @@ func open(t *testing.T, options ...string) *site {
 	own := []string{
 		"metrics_token_file=" + s.token, "site=plant-7", "argon2_memory_kib=7168", "argon2_time=1", "commit_window=1s",
 		"login_rate_per_ip=0", "login_rate_per_account=0", "log_level=info",
+		"tls_listen=127.0.0.1:0", // for the certificate's metrics
 	}
 	s.Gateway = process.New(t, append(own, options...)...)
 	s.Run()

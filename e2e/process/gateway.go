@@ -27,7 +27,7 @@ const (
 // Gateway is a gateway that runs as a process, or has run, or will.
 type Gateway struct {
 	// URL is where it listens, http://127.0.0.1:PORT, and Addr the same
-	// without the scheme. Both change with every Run.
+	// without the scheme, also where it speaks TLS too. Both change with every Run.
 	URL, Addr string
 	// Dir is its data folder.
 	Dir string
@@ -147,7 +147,7 @@ func (g *Gateway) awaitReady(from int64) error {
 		log := g.loggedFrom(from)
 		for line := range strings.Lines(log) {
 			var said struct{ Event, URL string }
-			if strings.Contains(log, `"event":"ready"`) && json.Unmarshal([]byte(line), &said) == nil && said.Event == "listening" {
+			if strings.Contains(log, `"event":"ready"`) && json.Unmarshal([]byte(line), &said) == nil && said.Event == "listening" && strings.HasPrefix(said.URL, "http:") {
 				g.URL, g.Addr = said.URL, strings.TrimPrefix(said.URL, "http://")
 			}
 		}
