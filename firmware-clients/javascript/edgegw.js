@@ -142,6 +142,7 @@ export class Client {
 
   /** An access token that is good for a while; renewed if need be. */
   async token(fresh = false) {
+    if (this.#o.getToken) return this.#o.getToken(fresh || this.#accessEnds < 0);
     if (!fresh && this.#access && this.#accessEnds - this.#o.now() > RENEW_BEFORE * 1000) return this.#access;
     const before = this.#access;
     this.#refreshing ??= this.#renew(before, fresh).finally(() => { this.#refreshing = undefined; });
@@ -172,7 +173,7 @@ export class Client {
     throw this.#loginNeeded(new EdgegwError('invalid_token', 'a login is needed'));
   }
 
-  #canLogIn() { return Boolean(this.#o.deviceKey || (this.#o.username && this.#o.password)); }
+  #canLogIn() { return Boolean(this.#o.getToken || this.#o.deviceKey || (this.#o.username && this.#o.password)); }
 
   #loginNeeded(e) {
     this.#ended = e;
@@ -230,6 +231,7 @@ export class Client {
     try {
       link.token = await this.token();
       if (this.#link !== link || !this.#running) return;
+      if (this.#o.getToken) this.#accessEnds = 0;
     } catch (e) {
       if (this.#link === link && this.#running) this.#failed(e);
       return;
@@ -269,7 +271,7 @@ export class Client {
     const action = actionFor(code), told = retryAfter(reason);
     if (link.open && this.#o.now() - link.since > STABLE) this.#tries = 0;
     if (action === SKIP) this.#skipLongest();
-    if (action === REFRESH) this.#accessEnds = 0;
+    if (action === REFRESH) this.#accessEnds = -1;
     if (action === LOGIN) this.#access = this.#refresh = undefined;
     if (action === STOP) {
       this.#emit('closed', { code, reason, waitMs: -1 });
@@ -295,7 +297,7 @@ export class Client {
       }
       this.#wait(0, 1006, '');
     } catch (e) {
-      if (e.status === 401) this.#accessEnds = 0;
+      if (e.status === 401) this.#accessEnds = -1;
       this.#failed(e.status === 401 ? new EdgegwError('network', e.message) : e);
     }
   }

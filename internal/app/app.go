@@ -20,6 +20,7 @@ import (
 	"edgegw/internal/buildinfo"
 	"edgegw/internal/clock"
 	"edgegw/internal/config"
+	"edgegw/internal/dashboard"
 	"edgegw/internal/gateway"
 	"edgegw/internal/httpapi"
 	"edgegw/internal/hub"
@@ -85,6 +86,7 @@ type App struct {
 	webhook  *webhook.Sender // nil without reset_webhook
 	api      *httpapi.API
 	pressure pressure
+	trend    trend
 
 	reconfiguring sync.Mutex  // one Reconfigure at a time
 	clockReset    atomic.Bool // the floor is no longer saved
@@ -179,6 +181,7 @@ func (a *App) taskList() []task {
 			return a.hub.Run(ctx)
 		}},
 		{name: "pressure", run: a.runPressure},
+		{name: "trend", run: a.runTrend},
 		{name: "accounts", run: func(ctx context.Context, ready func()) error {
 			ready()
 			return a.accounts.Run(ctx)
@@ -289,6 +292,8 @@ func (a *App) openAPI() error {
 		Accounts:         a.accounts,
 		Rooms:            a.hub,
 		Connections:      a.hub,
+		Board:            board{a},
+		Pages:            dashboard.New(),
 		Archive:          a.download,
 		ArchiveName:      func() string { return backupName(a.cfg.Site, a.clock.Now()) },
 		WebSocket:        http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { edge.ServeHTTP(w, r) }),

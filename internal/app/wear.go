@@ -11,12 +11,15 @@ import (
 
 // wear says what the card will take in a day, if it goes on as since the start.
 func wear(uptime time.Duration, written int64) string {
-	const settled = time.Minute // the start writes a little by itself
-	if uptime < settled {
+	if uptime < wearSettles {
 		return "not known before a minute"
 	}
-	perDay := float64(written) * float64(24*time.Hour) / float64(uptime)
-	return fmt.Sprintf("%.1f MB a day", perDay/1e6)
+	return fmt.Sprintf("%.1f MB a day", float64(perDay(uptime, written))/1e6)
+}
+
+// perDay is what a day of it would come to.
+func perDay(uptime time.Duration, written int64) int64 {
+	return int64(float64(written) * float64(24*time.Hour) / float64(uptime))
 }
 
 // storageWritten is what the process has had written to disks, in bytes: commits,

@@ -41,6 +41,7 @@ var Floors = map[string]int{
 	"internal/adminsock": 3,
 	"internal/webhook":   3,
 	"internal/reach":     3,
+	"internal/dashboard": 3,
 	"internal/doctor":    3,
 
 	"internal/app": 4,

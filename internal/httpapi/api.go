@@ -51,6 +51,8 @@ type Options struct {
 	Archive     func(context.Context, io.Writer) error
 	ArchiveName func() string
 	Connections Connections
+	Board       Board
+	Pages       Pages
 	// WebSocket serves GET /ws. SocketRefused is told of requests for it that
 	// are refused before it is asked.
 	WebSocket     http.Handler

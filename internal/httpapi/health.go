@@ -66,22 +66,6 @@ func (a *API) ready(w http.ResponseWriter, _ *http.Request) error {
 	return writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
-// index tells whoever opens the address what it is, and leads a browser to the
-// first run while that is to come.
-func (a *API) index(w http.ResponseWriter, r *http.Request) error {
-	w.Header().Add("Vary", "Accept")
-	if !a.opts.Accounts.HasAdmin() && seeksPage(r) {
-		w.Header().Set("Location", "/setup")
-		w.Header().Set("Cache-Control", "no-store")
-		w.WriteHeader(http.StatusSeeOther)
-		return nil
-	}
-	return writeJSON(w, http.StatusOK, map[string]string{
-		"name": "edgegw", "version": a.opts.Version,
-		"login": "/auth/login", "websocket": "/ws", "health": "/health", "openapi": "/openapi.json",
-	})
-}
-
 // caCertificate is for browsers, telephones and firmware: whoever opens it is asked
 // whether to trust the CA.
 func (a *API) caCertificate(w http.ResponseWriter, _ *http.Request) error {

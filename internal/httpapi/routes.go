@@ -9,7 +9,8 @@ func (a *API) table() []route {
 	routes = append(routes, a.authRoutes()...)
 	routes = append(routes, a.adminRoutes()...)
 	routes = append(routes, a.roomRoutes()...)
-	routes = append(routes, a.setupRoutes()...)
+	routes = append(routes, a.boardRoutes()...)
+	routes = append(routes, a.pageRoutes()...)
 	routes = append(routes, a.openRoutes()...)
 	if !a.opts.MetricsElsewhere {
 		routes = append(routes, a.metricsRoute())
@@ -73,6 +74,5 @@ func (a *API) openRoutes() []route {
 		{path: "/readyz", class: classHealth, open: true, methods: do{"GET": a.ready}},
 		{path: "/openapi.json", class: classOther, methods: do{"GET": a.openAPI}},
 		{path: "/ca.crt", class: classOther, open: true, methods: do{"GET": a.caCertificate}},
-		{path: "/", class: classOther, open: true, methods: do{"GET": a.index}},
 	}
 }

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -11,7 +10,7 @@ import (
 // Before there is an administrator nothing is answered but what these routes do,
 // with every method and a good token, too.
 func TestOpenRoutes(t *testing.T) {
-	open := []string{"/", "/ca.crt", "/health", "/livez", "/metrics", "/readyz", "/setup", "/setup/page.css", "/setup/page.js"}
+	open := []string{"/", "/assets/{name}", "/ca.crt", "/health", "/livez", "/metrics", "/readyz", "/setup"}
 	a, _, _ := server(false)
 	var found []string
 	for _, rt := range a.routes {
@@ -79,50 +78,5 @@ func TestPostSetupWithCookie(t *testing.T) {
 	cookie := w.Header().Get("Set-Cookie")
 	if w.Code != 200 || strings.Contains(w.Body.String(), "refresh-2") || !strings.Contains(cookie, "edgegw_refresh=refresh-2; Path=/auth") {
 		t.Errorf("%d %s, cookie %q", w.Code, w.Body, cookie)
-	}
-}
-
-func TestSetupPages(t *testing.T) {
-	for _, done := range []bool{false, true} {
-		a, _, _ := server(done)
-		w := ask(a, "GET", "/setup", "", "")
-		page := w.Body.String()
-		if w.Code != 200 || strings.Contains(page, "Setup code") == done {
-			t.Errorf("set up %v: %d %.200s", done, w.Code, page)
-		}
-		h := w.Header()
-		if csp := h.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'self';") || strings.Contains(csp, "unsafe") ||
-			!strings.Contains(csp, "form-action 'none'") || h.Get("Cache-Control") != "no-store" || h.Get("Referrer-Policy") != "no-referrer" {
-			t.Errorf("headers %v", h)
-		}
-		if bad := regexp.MustCompile(`<script>|<style|\son[a-z]+=|style=|https?://`).FindString(page); bad != "" {
-			t.Errorf("the page has %q, which its policy forbids, or which is elsewhere", bad)
-		}
-		for _, m := range regexp.MustCompile(`(?:src|href)="(/[^"]*)"`).FindAllStringSubmatch(page, -1) {
-			if w := ask(a, "GET", m[1], "", ""); w.Code != 200 {
-				t.Errorf("the page asks for %s: %d", m[1], w.Code)
-			}
-		}
-	}
-}
-
-// A browser that knows the address only is led to the first run; programs are
-// told what this is.
-func TestIndexLeadsToSetup(t *testing.T) {
-	for _, tt := range []struct {
-		accept string
-		done   bool
-		status int
-	}{
-		{"text/html,application/xhtml+xml,*/*;q=0.8", false, 303},
-		{"text/html,application/xhtml+xml,*/*;q=0.8", true, 200},
-		{"*/*", false, 200},
-		{"", false, 200},
-	} {
-		a, _, _ := server(tt.done)
-		w := ask(a, "GET", "/", "", "", "Accept", tt.accept)
-		if w.Code != tt.status || (w.Header().Get("Location") == "/setup") != (tt.status == 303) {
-			t.Errorf("Accept %q, set up %v: %d to %q", tt.accept, tt.done, w.Code, w.Header().Get("Location"))
-		}
 	}
 }

@@ -42,6 +42,15 @@ func (v *CounterVec[K]) With(value K) *Counter {
 // Inc adds 1 to the counter of a label value.
 func (v *CounterVec[K]) Inc(value K) { v.With(value).Inc() }
 
+// Total is the sum over all label values.
+func (v *CounterVec[K]) Total() uint64 {
+	sum := v.other.Value()
+	for _, c := range v.known {
+		sum += c.Value()
+	}
+	return sum
+}
+
 // Gauge is a number that goes up and down. Its methods are safe for concurrent
 // use.
 type Gauge struct {
