@@ -45,6 +45,10 @@ packages: ## make the Debian packages and the tarballs in dist/ (VERSION=, MAINT
 size: ## print what each third-party module costs on armv6
 	@scripts/module-sizes.sh
 
+.PHONY: web
+web: ## make the dashboard's embedded files of its sources
+	@go -C tools/web run . ../../internal/dashboard/web ../../internal/dashboard/dist
+
 .PHONY: bench
 bench: ## measure beside a bare gws server; takes a while and wants an idle machine
 	@scripts/bench.sh
@@ -171,11 +175,14 @@ lint: ## check form and known mistakes: gofmt, vet, staticcheck, gosec, shellche
 	@scripts/lint.sh $(TOOLS)
 
 .PHONY: tidy-check
-tidy-check: ## check that go.mod and go.sum say what the sources need, and third_party what was released
+tidy-check: ## check that go.mod and go.sum say what the sources need, third_party what was released, and the dashboard's files what its sources make
 	@go mod tidy -diff
 	@scripts/third-party.sh --check
 	@go -C tools mod tidy -diff
 	@go -C tools/nfpm mod tidy -diff
+	@go -C tools/web mod tidy -diff
+	@go -C tools/web run . -check ../../internal/dashboard/web ../../internal/dashboard/dist
+	@cd internal/dashboard/web/vendor && sha256sum --quiet --check SHA256SUMS
 	@go mod verify
 
 .PHONY: cross-smoke
