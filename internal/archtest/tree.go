@@ -92,7 +92,7 @@ func Load(root string) (*Tree, error) {
 
 func skipDir(rel string) bool {
 	switch rel {
-	case ".git", ".cache", "data", "bin", "dist", "internal/archtest/testdata":
+	case ".git", ".cache", "data", "bin", "dist", "internal/archtest/testdata", "internal/dashboard/web/vendor":
 		return true
 	}
 	return path.Base(rel) == "node_modules" || path.Base(rel) == "fuzz" && strings.Contains(rel, "testdata/")

@@ -10,6 +10,8 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
@@ -77,10 +79,16 @@ func bundle(sources string) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := make(map[string][]byte)
+	icon, err := os.ReadFile(filepath.Join(sources, "icon.svg"))
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(icon)
+	files := map[string][]byte{"icon." + strings.ToUpper(hex.EncodeToString(sum[:4])) + ".svg": icon}
 	for _, f := range result.OutputFiles {
-		name := filepath.Base(f.Path)
-		files[name] = f.Contents
+		files[filepath.Base(f.Path)] = f.Contents
+	}
+	for name := range files {
 		first, _, _ := strings.Cut(name, ".")
 		page = bytes.ReplaceAll(page, []byte("/assets/"+first+filepath.Ext(name)), []byte("/assets/"+name))
 	}

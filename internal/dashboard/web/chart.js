@@ -22,7 +22,7 @@ export function Chart({ label, times, series }) {
       }, data, at.current);
     });
     draw();
-    const sized = new ResizeObserver(() => plot.current?.setSize({ width: at.current.clientWidth, height: 220 }));
+    const sized = new ResizeObserver(() => at.current && plot.current?.setSize({ width: at.current.clientWidth, height: 220 }));
     sized.observe(at.current);
     const dark = matchMedia('(prefers-color-scheme: dark)');
     dark.addEventListener('change', draw);

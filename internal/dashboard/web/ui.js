@@ -39,7 +39,7 @@ export function Problem({ error }) {
 export function Loaded({ of, empty, children }) {
   if (of.data === undefined && of.error) return html`<${Problem} error=${of.error} /><button onClick=${of.reload}>Try again</button>`;
   if (of.data === undefined) return html`<p class="loading" role="status">Loading…</p>`;
-  return html`<${Problem} error=${of.error} />${empty?.(of.data) ?? children(of.data)}`;
+  return html`<${Problem} error=${of.error} />${empty?.(of.data) || children(of.data)}`;
 }
 
 export function Head({ title, children }) {
