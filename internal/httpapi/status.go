@@ -99,12 +99,16 @@ type SiteTime struct {
 
 // Board tells of gateway and machine.
 type Board interface {
+	// Status is of the moment.
 	Status() BoardStatus
+	// Trend is of the last fifteen minutes.
 	Trend() Trend
+	// Settings are all options, without secrets, which are files.
 	Settings() []Setting
-	// Time and SetTime: the latter returns CodeInvalidRequest for what cannot
-	// be the time, and CodeConflict for what lies behind.
+	// Time is the gateway's.
 	Time(ctx context.Context) (SiteTime, error)
+	// SetTime returns CodeInvalidRequest for what cannot be the time, and
+	// CodeConflict for what lies behind, or far ahead.
 	SetTime(ctx context.Context, to time.Time) (SiteTime, error)
 }
 

@@ -29,8 +29,8 @@ export function Devices() {
       const made = await api('POST', '/devices', { name, room: room || undefined, grants: given.length ? given : undefined });
       list.reload();
       set({ key: { ...made, room } });
-    }}><${Field} label="Name" name="name" required autocapitalize="none" spellcheck="false" autocomplete="off" hint="Small letters, digits, and . _ @ + - behind the first." />
-      <${Field} label="Room" name="room" autocapitalize="none" spellcheck="false" autocomplete="off" hint="Where it belongs; without grants it may read and write there." />
+    }}><${Field} label="Name" name="name" required autocapitalize="none" spellcheck=${false} autocomplete="off" hint="Small letters, digits, and . _ @ + - behind the first." />
+      <${Field} label="Room" name="room" autocapitalize="none" spellcheck=${false} autocomplete="off" hint="Where it belongs; without grants it may read and write there." />
       <${Field} label="Grants" as="textarea" name="grants" hint="One PATTERN:RIGHTS a line, for example plant.*:rw. May stay empty." /><//><//>`}
     ${doing.edit && html`<${Dialog} title=${`Edit ${doing.edit.name}`} onClose=${() => set({})}><${Form} submit="Save" onSubmit=${async ({ room, grants }) => {
       await api('PATCH', path(doing.edit), { room, grants: grantsOf(grants) });

@@ -21,7 +21,7 @@ export function People({ me }) {
         <button onClick=${() => act(() => api('PATCH', path(u), { disabled: !u.disabled }))}>${u.disabled ? 'Enable' : 'Disable'}<span class="hidden"> ${u.username}</span></button>
         <button class="danger" onClick=${() => set({ remove: u })}>Delete<span class="hidden"> ${u.username}</span></button></span>` }]} />`}<//></div>
     ${doing.add && html`<${Dialog} title="Add a person" onClose=${() => set({})}><${Form} submit="Add" onSubmit=${async ({ username, password, role }) => { await api('POST', '/users', { username, password, role }); done(); }}>
-      <${Field} label="Name" name="username" required autocapitalize="none" spellcheck="false" autocomplete="off" /><${Field} label="Password" name="password" type="password" required autocomplete="new-password" hint="At least 15 characters, unless the gateway is configured otherwise." />
+      <${Field} label="Name" name="username" required autocapitalize="none" spellcheck=${false} autocomplete="off" /><${Field} label="Password" name="password" type="password" required autocomplete="new-password" hint="At least 15 characters, unless the gateway is configured otherwise." />
       <${Role} /><//><//>`}
     ${doing.edit && html`<${Dialog} title=${`Edit ${doing.edit.username}`} onClose=${() => set({})}><${Form} submit="Save" onSubmit=${async ({ role, grants }) => { await api('PATCH', path(doing.edit), { role, grants: grantsOf(grants) }); done(); }}>
       <${Role} now=${doing.edit.role} /><${Field} label="Grants" as="textarea" name="grants" value=${grantsText(doing.edit.grants, '\n')} hint="One PATTERN:RIGHTS a line, for example plant.*:rw. Administrators may everything." /><//><//>`}

@@ -14,7 +14,7 @@ export function Rooms() {
         { title: 'Room', of: (r) => html`<a href=${`#/rooms/${encodeURIComponent(r.room)}`}>${r.room}</a>` }, { title: 'Listening', of: (r) => count(r.subscribers) },
         { title: 'Messages so far', of: (r) => count(r.seq) }, { title: 'Durability', of: (r) => r.durability }, { title: 'When too slow', of: (r) => r.overflow.replaceAll('_', ' ') }]} />`}<//></div>
     <div class="card"><h2>Open a room</h2><${Form} submit="Open" onSubmit=${async (given) => open(given)}>
-      <${Field} label="Name" name="room" required pattern="[A-Za-z0-9][A-Za-z0-9._~:\\-]*" maxlength="128" autocapitalize="none" spellcheck="false" autocomplete="off" /><//></div>`;
+      <${Field} label="Name" name="room" required pattern="[A-Za-z0-9][A-Za-z0-9._~:\\-]*" maxlength="128" autocapitalize="none" spellcheck=${false} autocomplete="off" /><//></div>`;
 }
 
 const STATES = { connecting: 'Connecting…', connected: 'Live', waiting: 'Connection lost, coming back…', stopped: 'Ended', idle: 'Ended' };

@@ -12,8 +12,6 @@ export function explain(error) {
   switch (error.code) {
     case 'network': return 'The gateway does not answer. Are you still in its network?';
     case 'busy': case 'unavailable': return `The gateway is busy or restarting.${after}`;
-    case 'rate_limited': return `Too many attempts.${after}`;
-    case 'account_locked': return `Too many wrong passwords. An administrator can unlock the account.${after}`;
   }
   const text = error.message || String(error);
   return text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.') + after;

@@ -36,7 +36,8 @@ function snippets(url, key, room, pin) {
     Shell: `${tls ? `curl -sk ${url}/ca.crt -o edgegw-ca.crt   # compare it with: edgegw tls show\n` : ''}TOKEN=$(${curl} -s ${url}/auth/device -H 'Content-Type: application/json' \\
   -d '{"device_key":"${key}"}' | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')
 ${curl} -s ${messages} -H "Authorization: Bearer $TOKEN" \\
-  -H 'Content-Type: application/json' -d '{"data":"Hello room!"}'`,
+  -H 'Content-Type: application/json' -d '{"data":"Hello room!"}'
+${curl} -s '${messages}?limit=10' -H "Authorization: Bearer $TOKEN"`,
     JavaScript: `const answer = await fetch("${url}/auth/device", {
   method: "POST", headers: {"Content-Type": "application/json"},
   body: JSON.stringify({device_key: "${key}"})})
@@ -44,7 +45,7 @@ const token = (await answer.json()).access_token
 const ws = new WebSocket("${ws}", ["bearer", token])
 ws.onmessage = (e) => console.log(e.data)
 ws.onopen = () => ws.send("Hello room!")`,
-    Python: `import json, urllib.request
+    Python: `import json, ${tls ? 'ssl, ' : ''}urllib.request
 def post(path, body, **headers):
     r = urllib.request.Request("${url}" + path, json.dumps(body).encode(),
         {"Content-Type": "application/json", **headers})

@@ -70,7 +70,8 @@ export function Form({ onSubmit, submit, children, danger, id }) {
 let fields = 0;
 
 export function Field({ label, hint, as = 'input', children, ...rest }) {
-  const id = useRef(rest.id ?? `field-${++fields}`).current;
+  const own = useRef();
+  const id = rest.id ?? (own.current ??= `field-${++fields}`);
   return html`<label for=${id}>${label}</label><${as} id=${id} aria-describedby=${hint && `${id}-hint`} ...${rest}>${children}<//>
     ${hint && html`<p class="hint" id=${`${id}-hint`}>${hint}</p>`}`;
 }
