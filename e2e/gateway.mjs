@@ -20,6 +20,29 @@ export async function startGateway(...args) {
   }, () => child.kill('SIGTERM'));
 }
 
+/** Starts a gateway that can be killed and started again, on the same port and store. */
+export async function startMortal(...args) {
+  const dir = mkdtempSync(join(tmpdir(), 'edgegw-e2e-'));
+  const passwordFile = join(dir, 'admin-password');
+  writeFileSync(passwordFile, adminPassword + '\n', { mode: 0o600 });
+  const mortal = { kill: undefined, url: undefined };
+  mortal.start = async () => {
+    const own = serve(dir);
+    if (mortal.url) own[own.indexOf('--listen') + 1] = mortal.url.replace('http://', '');
+    const child = spawn(binary, [...own, '--log-format', 'json', '--admin-password-file', passwordFile, ...args],
+      { stdio: ['ignore', 'pipe', 'pipe'], env: cleanEnv() });
+    const gone = new Promise((resolve) => child.on('exit', resolve));
+    const running = await watch(child, undefined, (line) => {
+      const entry = line.startsWith('{') ? JSON.parse(line) : {};
+      return entry.event === 'listening' ? entry.url : undefined;
+    }, () => child.kill('SIGTERM'));
+    Object.assign(mortal, { url: running.url, stop: running.stop });
+    mortal.kill = async () => { child.kill('SIGKILL'); await gone; };
+  };
+  await mortal.start();
+  return Object.assign(mortal, { clean: () => rmSync(dir, { recursive: true, force: true }) });
+}
+
 /** Starts a gateway that has no owner yet on a terminal of its own, and waits for its notice. */
 export async function startUnowned() {
   const dir = mkdtempSync(join(tmpdir(), 'edgegw-e2e-'));
@@ -70,7 +93,7 @@ async function watch(child, dir, urlOf, end) {
       end();
       const code = await exited;
       keepLog(log);
-      rmSync(dir, { recursive: true, force: true });
+      if (dir) rmSync(dir, { recursive: true, force: true });
       return code;
     },
   };

@@ -3,7 +3,7 @@
 import { Client } from 'edgegw';
 import { api, client } from './session.js';
 
-const MOST = 400; // entries that are kept while the page follows
+const MOST = 300; // entries that are kept while the page follows
 const PAGE = 50;
 
 export class Live {
@@ -144,7 +144,10 @@ const LONG = 4000;
 
 /** A message as text: pretty where it is JSON, never as HTML. */
 export function shown(m) {
-  if (m.encoding === 'base64') return { text: `${Math.floor(m.data.length * 0.75)} bytes of binary data: ${m.data.slice(0, 200)}` };
+  if (m.encoding === 'base64') {
+    const length = (m.data.length / 4) * 3 - (m.data.match(/=*$/)[0].length);
+    return { text: `${length} bytes of binary data: ${m.data.slice(0, 200)}` };
+  }
   if (typeof m.data === 'string') return { text: m.data };
   return { text: JSON.stringify(m.data, null, 2), json: true };
 }

@@ -52,6 +52,7 @@ function Log({ live }) {
       live.back().catch(() => {});
     }
   };
+  // An entry never changes, so that what was made of it once is left alone.
   // What is added above must not move what is read; below, the newest is shown.
   useLayoutEffect(() => {
     const e = at.current;
@@ -64,7 +65,7 @@ function Log({ live }) {
   const entries = live.entries.slice(0, Math.max(0, end));
   return html`<div class="log" role="log" aria-label="Messages" aria-live=${live.paused || live.rate > 2 ? 'off' : 'polite'} tabindex="0" ref=${at} onScroll=${scrolled}>
     ${entries.length === 0 && html`<p class="empty">No message yet.</p>`}${live.older !== undefined && html`<p class="line soft">Older messages come as you scroll up.</p>`}
-    ${entries.map((m) => (m.line ? html`<p class="line" key=${m.key}>${m.line}</p>` : html`<${Message} key=${m.key} m=${m} />`))}</div>`;
+    ${entries.map((m) => m.node ??= (m.line ? html`<p class="line" key=${m.key}>${m.line}</p>` : html`<${Message} key=${m.key} m=${m} />`))}</div>`;
 }
 
 function Message({ m }) {
