@@ -522,6 +522,7 @@ export class Client {
 }
 
 const FRAMES = {
+  __proto__: null, // a type may be any word
   welcome: (c, link, f) => c.welcome(link, f),
   subscribed: (c, link, f) => c.room(link, f),
   message: (c, link, f) => c.room(link, f),
