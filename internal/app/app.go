@@ -294,6 +294,7 @@ func (a *App) openAPI() error {
 		Connections:      a.hub,
 		Board:            board{a},
 		Pages:            dashboard.New(),
+		Clients:          shelf{},
 		Archive:          a.download,
 		ArchiveName:      func() string { return backupName(a.cfg.Site, a.clock.Now()) },
 		WebSocket:        http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { edge.ServeHTTP(w, r) }),

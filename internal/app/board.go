@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	clients "edgegw/firmware-clients"
 	"edgegw/internal/adminsock"
 	"edgegw/internal/httpapi"
 	"edgegw/internal/localca"
@@ -124,3 +125,10 @@ func temperature(root string) *float64 {
 	celsius := milli / 1000
 	return &celsius
 }
+
+// shelf has the clients' files.
+type shelf struct{}
+
+func (shelf) Names() []string { return clients.Names() }
+
+func (shelf) File(name string) ([]byte, bool) { return clients.File(name) }

@@ -19,6 +19,7 @@ var Floors = map[string]int{
 	"internal/buildinfo": 0,
 	"internal/clock":     0,
 	"internal/telemetry": 0,
+	"firmware-clients":   0,
 	"internal/spare":     0,
 	"internal/command":   0,
 	"internal/once":      0,

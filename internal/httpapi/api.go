@@ -53,6 +53,7 @@ type Options struct {
 	Connections Connections
 	Board       Board
 	Pages       Pages
+	Clients     Clients
 	// WebSocket serves GET /ws. SocketRefused is told of requests for it that
 	// are refused before it is asked.
 	WebSocket     http.Handler

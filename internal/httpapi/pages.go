@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"path"
 	"strings"
 
 	"edgegw/internal/gateway"
@@ -15,10 +16,19 @@ type Pages interface {
 	Asset(w http.ResponseWriter, r *http.Request, name string) bool
 }
 
+// Clients are the files of the clients for firmware and browsers.
+type Clients interface {
+	// Names are their paths, in order.
+	Names() []string
+	// File is what is in one; false when there is none of this name.
+	File(name string) ([]byte, bool)
+}
+
 func (a *API) pageRoutes() []route {
 	return []route{
 		{path: "/", class: classOther, open: true, methods: do{"GET": a.index}},
 		{path: "/setup", class: classAuth, open: true, methods: do{"GET": a.page, "POST": a.postSetup}},
+		{path: "/clients/{path...}", class: classOther, open: true, methods: do{"GET": a.client}},
 		{path: "/assets/{name}", class: classOther, open: true, methods: do{"GET": a.asset}},
 	}
 }
@@ -51,5 +61,33 @@ func (a *API) asset(w http.ResponseWriter, r *http.Request) error {
 	if !a.opts.Pages.Asset(w, r, r.PathValue("name")) {
 		return gateway.Errorf(gateway.CodeNotFound, "there is no such file; after an upgrade, load the page anew")
 	}
+	return nil
+}
+
+// clientTypes are the media types of the clients' files; all others are read as
+// text.
+var clientTypes = map[string]string{
+	".js":   "text/javascript; charset=utf-8",
+	".json": "application/json",
+}
+
+// client answers with a file of a client for firmware or browsers, and with the
+// list of all of them where no file is named.
+func (a *API) client(w http.ResponseWriter, r *http.Request) error {
+	name := r.PathValue("path")
+	if name == "" {
+		return writeJSON(w, http.StatusOK, map[string][]string{"files": a.opts.Clients.Names()})
+	}
+	b, found := a.opts.Clients.File(name)
+	if !found {
+		return gateway.Errorf(gateway.CodeNotFound, "there is no such file; GET /clients/ lists them")
+	}
+	mediaType := clientTypes[path.Ext(name)]
+	if mediaType == "" {
+		mediaType = "text/plain; charset=utf-8"
+	}
+	w.Header().Set("Content-Type", mediaType)
+	w.Header().Set("Cache-Control", "no-cache")
+	_, _ = w.Write(b) // a client that is gone gets nothing
 	return nil
 }

@@ -62,3 +62,35 @@ func TestAssets(t *testing.T) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
+
+// shelf has two files.
+type shelf struct{}
+
+func (shelf) Names() []string { return []string{"go/doc.go", "javascript/edgegw.js"} }
+
+func (shelf) File(name string) ([]byte, bool) {
+	text, found := map[string]string{"go/doc.go": "package client", "javascript/edgegw.js": "export {}"}[name]
+	return []byte(text), found
+}
+
+func TestClients(t *testing.T) {
+	for _, tt := range []struct {
+		path, mediaType, body string
+		status                int
+	}{
+		{"/clients/", "application/json", `{"files":["go/doc.go","javascript/edgegw.js"]}`, 200},
+		{"/clients/javascript/edgegw.js", "text/javascript; charset=utf-8", "export {}", 200},
+		{"/clients/go/doc.go", "text/plain; charset=utf-8", "package client", 200},
+		{"/clients/go", "application/problem+json", "", 404},
+		{"/clients/../api.go", "application/problem+json", "", 404},
+		{"/clients", "application/problem+json", "", 404},
+	} {
+		for _, done := range []bool{true, false} {
+			a, _, _ := server(done)
+			w := ask(a, "GET", tt.path, "", "")
+			if w.Code != tt.status || w.Header().Get("Content-Type") != tt.mediaType || tt.body != "" && strings.TrimSpace(w.Body.String()) != tt.body {
+				t.Errorf("%s, set up %v: %d %s %s", tt.path, done, w.Code, w.Header().Get("Content-Type"), w.Body)
+			}
+		}
+	}
+}

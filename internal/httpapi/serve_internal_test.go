@@ -24,7 +24,7 @@ func server(admin bool) (a *API, log *bytes.Buffer, counted *[]int) {
 func serve(p *people) (a *API, log *bytes.Buffer, counted *[]int) {
 	log, counted = &bytes.Buffer{}, new([]int)
 	a = New(Options{
-		Accounts: p, Rooms: chambers{p}, Connections: lines{p}, Board: desk{p}, Pages: pages{}, Archive: p.archive, ArchiveName: func() string { return "site-1.edgegw-backup" }, Clock: realClock{}, MaxMessageBytes: 1 << 16,
+		Accounts: p, Rooms: chambers{p}, Connections: lines{p}, Board: desk{p}, Pages: pages{}, Clients: shelf{}, Archive: p.archive, ArchiveName: func() string { return "site-1.edgegw-backup" }, Clock: realClock{}, MaxMessageBytes: 1 << 16,
 		Logger:  slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Observe: func(_ string, status int, _ time.Duration) { *counted = append(*counted, status) },
 		Health: func() Health {
