@@ -13,6 +13,9 @@ import (
 type Connections interface {
 	// Connections describes them, the oldest first.
 	Connections() []hub.ConnectionInfo
+	// LastEnd is how the last connection of a device ended; false when none
+	// has since the start.
+	LastEnd(name gateway.AccountName) (hub.End, bool)
 	// Cut closes one with 4501. It reports false when there is none of that id.
 	Cut(id string) bool
 }

@@ -35,15 +35,28 @@ type deviceJSON struct {
 	Created  gateway.Timestamp   `json:"created"`
 	LastSeen gateway.Timestamp   `json:"last_seen,omitempty"`
 	Keys     int                 `json:"keys"`
+	// LastClose is how its last connection ended, left out if none has since
+	// the gateway's start.
+	LastClose *closeJSON `json:"last_close,omitempty"`
 	// DeviceKey is shown once, when the device is made.
 	DeviceKey string `json:"device_key,omitempty"`
 }
 
-func deviceOf(d gateway.Account) deviceJSON {
-	return deviceJSON{
+type closeJSON struct {
+	Code   uint16            `json:"code"`
+	Reason string            `json:"reason"`
+	TS     gateway.Timestamp `json:"ts"`
+}
+
+func (a *API) deviceOf(d gateway.Account) deviceJSON {
+	out := deviceJSON{
 		Name: d.Name, Kind: d.Kind, Room: d.Room, Grants: grantsOf(d.Grants), Disabled: d.Disabled,
 		Created: d.Created, LastSeen: d.Seen, Keys: len(d.Keys),
 	}
+	if end, known := a.opts.Connections.LastEnd(d.Name); known {
+		out.LastClose = &closeJSON{end.Code, end.Name, end.At}
+	}
+	return out
 }
 
 func (a *API) listDevices(w http.ResponseWriter, r *http.Request) error {
@@ -53,7 +66,7 @@ func (a *API) listDevices(w http.ResponseWriter, r *http.Request) error {
 	}
 	list := make([]deviceJSON, 0, len(found))
 	for _, d := range found {
-		list = append(list, deviceOf(d))
+		list = append(list, a.deviceOf(d))
 	}
 	return writeJSON(w, http.StatusOK, map[string][]deviceJSON{"devices": list})
 }
@@ -67,7 +80,7 @@ func (a *API) getDevice(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, deviceOf(d))
+	return writeJSON(w, http.StatusOK, a.deviceOf(d))
 }
 
 type addDeviceRequest struct {
@@ -100,7 +113,7 @@ func (a *API) addDevice(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	made := deviceOf(d)
+	made := a.deviceOf(d)
 	made.DeviceKey = key
 	w.Header().Set("Location", "/devices/"+string(n.Name))
 	return writeJSON(w, http.StatusCreated, made)
@@ -153,7 +166,7 @@ func (a *API) patchDevice(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, deviceOf(d))
+	return writeJSON(w, http.StatusOK, a.deviceOf(d))
 }
 
 func (a *API) deleteDevice(w http.ResponseWriter, r *http.Request) error {

@@ -268,6 +268,10 @@ func (lines) Connections() []hub.ConnectionInfo {
 	}
 }
 
+func (lines) LastEnd(name gateway.AccountName) (hub.End, bool) {
+	return hub.End{Code: 4004, Name: "idle_timeout", At: 5}, name == "pump"
+}
+
 func (l lines) Cut(id string) bool {
 	l.people.calls = append(l.people.calls, "cut "+id)
 	return true

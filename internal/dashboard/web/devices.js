@@ -44,8 +44,14 @@ export function Devices() {
     ${doing.key && html`<${Dialog} title=${`The key of ${doing.key.name}`} onClose=${() => set({})}><${KeyOf} device=${doing.key} /><//>`}`;
 }
 
+// Why a device is not there, in words that help.
+const WHY = {
+  1000: 'it left by itself', 1006: 'its connection broke: power, network?', 1009: 'it sent a message that is too long', 1012: 'the gateway was restarted', 4001: 'its token ran out and it did not renew it', 4002: 'it reads too slowly',
+  4003: 'it sends too much', 4004: 'it went silent: power, network?', 4501: 'its session was ended', 4502: 'it was disabled', 4503: 'it lost its room',
+};
+
 function State({ d }) {
   if (d.disabled) return html`<span class="pill bad">disabled</span>`;
   if (d.live) return html`<span class="pill good">connected</span>`;
-  return html`<span class="pill">${d.last_seen ? 'offline' : 'never seen'}</span>`;
+  return html`<span class="pill">${d.last_seen ? 'offline' : 'never seen'}</span>${d.last_close && html` <span class="small">${WHY[d.last_close.code] ?? `ended with ${d.last_close.code} ${d.last_close.reason.replaceAll('_', ' ')}`}, ${when(d.last_close.ts)}</span>`}`;
 }
