@@ -99,6 +99,12 @@ test-boards: ## have a conversation with the binary of every board, under qemu; 
 test-browser: build ## run the tests in a real browser
 	@scripts/test-browser.sh
 
+.PHONY: screenshots
+screenshots: build ## take docs/screenshots anew; takes two minutes
+	@scripts/ensure-tools.sh node npm chromium
+	@npm --prefix e2e ci --ignore-scripts --no-audit --no-fund
+	@node e2e/screenshots.mjs
+
 .PHONY: test-client-javascript
 test-client-javascript: build ## test the JavaScript client: vectors, faults, the real binary, types
 	@scripts/test-client-javascript.sh

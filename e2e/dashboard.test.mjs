@@ -346,3 +346,26 @@ test('ok on a slow network and a slow machine', async () => {
   await page.locator('.tiles').waitFor({ timeout: 20000 });
   await page.context().close();
 });
+
+test('ok why a device is not there', async () => {
+  const a = await admin();
+  const { device_key: key } = await (await a.post('/devices', { name: 'late', room: 'hall' })).json();
+  const login = async (headers) => (await (await fetch(gateway.url + '/auth/device', {
+    method: 'POST', headers: { 'Content-Type': 'application/json', ...headers }, body: JSON.stringify({ device_key: key }),
+  })).json()).access_token;
+  const token = await login({ Date: new Date(Date.now() + 10 * 365 * 86400e3).toUTCString() }); // ten years off
+  const page = await loggedIn();
+  await page.evaluate(async ({ url, token }) => {
+    const open = (room) => new Promise((resolve) => {
+      const ws = new WebSocket(`${url.replace('http', 'ws')}/ws?room=${room}`, ['bearer', token]);
+      ws.onopen = () => { ws.close(1000); };
+      ws.onclose = resolve;
+    });
+    await open('hall');
+    await open('forbidden');
+  }, { url: gateway.url, token });
+  await visit(page, 'Devices');
+  const row = page.getByRole('row').filter({ hasText: 'late' });
+  await row.filter({ hasText: 'it left by itself' }).filter({ hasText: 'refused: forbidden' }).filter({ hasText: /its clock is 3\d{3} days ahead/ }).waitFor();
+  await page.context().close();
+});

@@ -150,9 +150,9 @@ func TestAdminAnswers(t *testing.T) {
 		{"PATCH", "/users/ann", `{"disabled":true}`, "", ann},
 		{"POST", "/users", `{"username":"ANN","password":"p"}`, "/users/ann", ann},
 		{"POST", "/users/ann/password-reset", ``, "", `{"reset_token":"` + code + `","expires_in":1800}`},
-		{"GET", "/devices", ``, "", `{"devices":[{"name":"pump","kind":"device","room":"plant.1","grants":[],"disabled":false,"created":1,"last_seen":5,"keys":2,"last_close":{"code":4004,"reason":"idle_timeout","ts":5}},` +
+		{"GET", "/devices", ``, "", `{"devices":[{"name":"pump","kind":"device","room":"plant.1","grants":[],"disabled":false,"created":1,"last_seen":5,"keys":2,"last_close":{"code":4004,"reason":"idle_timeout","ts":5},"last_error":{"code":"forbidden","ts":6},"clock_skew_ms":-3000},` +
 			`{"name":"valve","kind":"device","grants":[],"disabled":false,"created":1,"keys":1}]}`},
-		{"GET", "/devices/pump", ``, "", `{"name":"pump","kind":"device","grants":[],"disabled":false,"created":1,"keys":1,"last_close":{"code":4004,"reason":"idle_timeout","ts":5}}`},
+		{"GET", "/devices/pump", ``, "", `{"name":"pump","kind":"device","grants":[],"disabled":false,"created":1,"keys":1,"last_close":{"code":4004,"reason":"idle_timeout","ts":5},"last_error":{"code":"forbidden","ts":6},"clock_skew_ms":-3000}`},
 		{"POST", "/devices", `{"name":"a@b+c"}`, "/devices/a@b+c", `{"name":"a@b+c","kind":"device","grants":[],"disabled":false,"created":1,"keys":1,"device_key":"` + key + `"}`},
 		{"POST", "/devices/PUMP/rotate-key", ``, "", `{"name":"pump","device_key":"` + key + `"}`},
 		{"GET", "/audit", ``, "", `{"events":[{"seq":1,"ts":2,"event":"login","actor":"","subject":"ann","ip":"192.0.2.1","result":"failed","reason":"wrong_password","count":3},` +

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 	"slices"
+	"time"
 
 	"edgegw/internal/gateway"
 	"edgegw/internal/hub"
@@ -13,9 +14,10 @@ import (
 type Connections interface {
 	// Connections describes them, the oldest first.
 	Connections() []hub.ConnectionInfo
-	// LastEnd is how the last connection of a device ended; false when none
-	// has since the start.
-	LastEnd(name gateway.AccountName) (hub.End, bool)
+	// Trace is what a device has left since the start.
+	Trace(name gateway.AccountName) hub.Trace
+	// NoteSkew notes how far a device's clock is ahead.
+	NoteSkew(p gateway.Principal, ahead time.Duration)
 	// Cut closes one with 4501. It reports false when there is none of that id.
 	Cut(id string) bool
 }

@@ -35,9 +35,11 @@ type deviceJSON struct {
 	Created  gateway.Timestamp   `json:"created"`
 	LastSeen gateway.Timestamp   `json:"last_seen,omitempty"`
 	Keys     int                 `json:"keys"`
-	// LastClose is how its last connection ended, left out if none has since
-	// the gateway's start.
-	LastClose *closeJSON `json:"last_close,omitempty"`
+	// What it has left since the gateway's start: how its last connection
+	// ended, why its last handshake was refused, how far its clock is ahead.
+	LastClose *closeJSON   `json:"last_close,omitempty"`
+	LastError *refusedJSON `json:"last_error,omitempty"`
+	ClockSkew *int64       `json:"clock_skew_ms,omitempty"`
 	// DeviceKey is shown once, when the device is made.
 	DeviceKey string `json:"device_key,omitempty"`
 }
@@ -48,13 +50,26 @@ type closeJSON struct {
 	TS     gateway.Timestamp `json:"ts"`
 }
 
+type refusedJSON struct {
+	Code gateway.Code      `json:"code"`
+	TS   gateway.Timestamp `json:"ts"`
+}
+
 func (a *API) deviceOf(d gateway.Account) deviceJSON {
 	out := deviceJSON{
 		Name: d.Name, Kind: d.Kind, Room: d.Room, Grants: grantsOf(d.Grants), Disabled: d.Disabled,
 		Created: d.Created, LastSeen: d.Seen, Keys: len(d.Keys),
 	}
-	if end, known := a.opts.Connections.LastEnd(d.Name); known {
-		out.LastClose = &closeJSON{end.Code, end.Name, end.At}
+	t := a.opts.Connections.Trace(d.Name)
+	if t.ClosedAt != 0 {
+		out.LastClose = &closeJSON{t.Closed, t.Reason, t.ClosedAt}
+	}
+	if t.RefusedAt != 0 {
+		out.LastError = &refusedJSON{t.Refused, t.RefusedAt}
+	}
+	if t.Skew != nil {
+		ms := t.Skew.Milliseconds()
+		out.ClockSkew = &ms
 	}
 	return out
 }

@@ -268,8 +268,16 @@ func (lines) Connections() []hub.ConnectionInfo {
 	}
 }
 
-func (lines) LastEnd(name gateway.AccountName) (hub.End, bool) {
-	return hub.End{Code: 4004, Name: "idle_timeout", At: 5}, name == "pump"
+func (lines) Trace(name gateway.AccountName) hub.Trace {
+	ahead := -3 * time.Second
+	if name != "pump" {
+		return hub.Trace{}
+	}
+	return hub.Trace{Closed: 4004, Reason: "idle_timeout", ClosedAt: 5, Refused: gateway.CodeForbidden, RefusedAt: 6, Skew: &ahead}
+}
+
+func (l lines) NoteSkew(p gateway.Principal, ahead time.Duration) {
+	l.people.calls = append(l.people.calls, fmt.Sprintf("%s is %v ahead", p.Name, ahead.Round(time.Hour)))
 }
 
 func (l lines) Cut(id string) bool {

@@ -55,7 +55,16 @@ func (a *API) loginDevice(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	a.noteSkew(r, p)
 	return a.writePair(w, r, p, false)
+}
+
+// noteSkew compares the gateway's clock with that of a client which has said what
+// time it is: user agents may (RFC 9110 section 6.6.1).
+func (a *API) noteSkew(r *http.Request, p accounts.Pair) {
+	if at, err := http.ParseTime(r.Header.Get("Date")); err == nil {
+		a.opts.Connections.NoteSkew(p.Principal, at.Sub(a.opts.Clock.Now()))
+	}
 }
 
 type refreshRequest struct {
@@ -74,6 +83,7 @@ func (a *API) refresh(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
+		a.noteSkew(r, p)
 		return a.writePair(w, r, p, false)
 	}
 	raw, err := refreshCookieOf(r)

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 )
 
 const goodLogin = `{"username":"ann","password":"right","room":"plant.1"}`
@@ -190,5 +191,28 @@ func TestRefreshKeepsTheCookieOfAnotherDay(t *testing.T) {
 	w := ask(a, "POST", "/auth/refresh", "", "", "Host", "gw.local", "Origin", "http://gw.local", "Cookie", refreshCookie+"="+goodRefresh)
 	if w.Code != 400 || cookieOf(t, w) != nil {
 		t.Errorf("%d %v", w.Code, w.Header())
+	}
+}
+
+// What a device says of its clock is noted, once it is known who it is.
+func TestSkew(t *testing.T) {
+	for _, tt := range []struct {
+		path, body, date, want string
+	}{
+		{"/auth/device", `{"device_key":"k"}`, time.Now().Add(-48 * time.Hour).UTC().Format(http.TimeFormat), "-48h0m0s"},
+		{"/auth/refresh", `{"refresh_token":"` + goodRefresh + `"}`, time.Now().Add(2 * time.Hour).UTC().Format(http.TimeFormat), "2h0m0s"},
+		{"/auth/device", `{"device_key":"k"}`, "yesterday", ""},
+		{"/auth/device", `{"device_key":"k"}`, "", ""},
+	} {
+		p := &people{setUp: true}
+		a, _, _ := serve(p)
+		w := ask(a, "POST", tt.path, "", tt.body, "Content-Type", "application/json", "Date", tt.date)
+		noted := strings.Contains(strings.Join(p.calls, "\n"), " is "+tt.want+" ahead")
+		if tt.want == "" {
+			noted = !strings.Contains(strings.Join(p.calls, "\n"), " ahead")
+		}
+		if w.Code != 200 || !noted {
+			t.Errorf("%s with %q: %d, %v", tt.path, tt.date, w.Code, p.calls)
+		}
 	}
 }

@@ -25,6 +25,7 @@ type places struct {
 func (h *Hub) Admit(c Connect) (*Session, error) {
 	p := c.Principal
 	if err := mayEnter(&p, c.Room); err != nil {
+		h.noteRefused(&p, err)
 		return nil, err
 	}
 	s := &Session{
@@ -50,6 +51,7 @@ func (h *Hub) Admit(c Connect) (*Session, error) {
 		s.limiter = rate.NewLimiter(rate.Limit(n), 2*n)
 	}
 	if err := h.reserve(s); err != nil {
+		h.noteRefused(&p, err)
 		return nil, err
 	}
 	// The line that ties the request to the connection; the request's id is

@@ -150,7 +150,7 @@ type Hub struct {
 	// pressure is a Pressure; waiting is what WaitingBytes returns.
 	pressure atomic.Int32
 	waiting  atomic.Int64
-	ends     ends // how devices left
+	traces   traces
 
 	// changes lets one room be changed at a time.
 	changes sync.Mutex

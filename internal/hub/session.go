@@ -210,7 +210,7 @@ func (s *Session) End(peer uint16) {
 		code = uint16(wire.CloseAbnormal)
 	}
 	s.hub.leave(s)
-	s.hub.ended(s.principal.Load(), code)
+	s.hub.noteClosed(s.principal.Load(), code)
 	s.hub.opts.Metrics.Closed(code)
 	s.hub.opts.Logger.LogAttrs(context.Background(), slog.LevelInfo, "connection ended",
 		slog.String("event", "ws_closed"), slog.String("user", string(s.user())),

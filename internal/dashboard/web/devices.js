@@ -1,6 +1,6 @@
 // The machines of the site.
 import { useState } from 'preact/hooks';
-import { Confirm, count, Dialog, Field, Form, Head, html, Loaded, Table, useLoad, when } from './ui.js';
+import { Confirm, count, Dialog, Field, Form, Head, html, Loaded, span, Table, useLoad, when } from './ui.js';
 import { api } from './session.js';
 import { grantsOf, grantsText } from './grants.js';
 import { KeyOf } from './snippets.js';
@@ -53,5 +53,5 @@ const WHY = {
 function State({ d }) {
   if (d.disabled) return html`<span class="pill bad">disabled</span>`;
   if (d.live) return html`<span class="pill good">connected</span>`;
-  return html`<span class="pill">${d.last_seen ? 'offline' : 'never seen'}</span>${d.last_close && html` <span class="small">${WHY[d.last_close.code] ?? `ended with ${d.last_close.code} ${d.last_close.reason.replaceAll('_', ' ')}`}, ${when(d.last_close.ts)}</span>`}`;
+  return html`<span class="pill">${d.last_seen ? 'offline' : 'never seen'}</span>${d.last_error && !(d.last_close?.ts > d.last_error.ts) && html` <span class="small bad">refused: ${d.last_error.code.replaceAll('_', ' ')}, ${when(d.last_error.ts)}</span>`}${Math.abs(d.clock_skew_ms) > 60000 && html` <span class="small warn">its clock is ${span(Math.abs(d.clock_skew_ms) / 1000)} ${d.clock_skew_ms > 0 ? 'ahead' : 'behind'}</span>`}${d.last_close && html` <span class="small">${WHY[d.last_close.code] ?? `ended with ${d.last_close.code} ${d.last_close.reason.replaceAll('_', ' ')}`}, ${when(d.last_close.ts)}</span>`}`;
 }
