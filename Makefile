@@ -17,7 +17,7 @@ export PORT VERSION
 TOOLS := .cache/tools
 
 # Every area that `make test` runs, the longest first.
-AREAS := test-race lint test-arm test-boards fuzz-smoke test-386 test-realtime test-disk test-firstrun test-torture test-attack test-observed test-api test-conformance test-browser test-client-javascript cross-smoke tidy-check test-tools test-service test-packages test-boot
+AREAS := test-race lint test-arm test-boards fuzz-smoke test-386 test-realtime test-disk test-firstrun test-torture test-attack test-observed test-api test-conformance test-browser test-client-javascript test-client-micropython cross-smoke tidy-check test-tools test-service test-packages test-boot
 
 .PHONY: help
 help: ## print this
@@ -108,6 +108,10 @@ screenshots: build ## take docs/screenshots anew; takes two minutes
 .PHONY: test-client-javascript
 test-client-javascript: build ## test the JavaScript client: vectors, faults, the real binary, types
 	@scripts/test-client-javascript.sh
+
+.PHONY: test-client-micropython
+test-client-micropython: build ## test the MicroPython client on both interpreters: vectors, faults, the real binary
+	@scripts/test-client-micropython.sh
 
 .PHONY: test-api
 test-api: build ## let schemathesis try the API document on the real binary (SECONDS_PER_RUN=60)

@@ -259,7 +259,7 @@ test('ok killed and started again under an open page: it resumes, and nothing is
     const page = await loggedIn({}, mortal.url);
     await openRoom(page, 'hall');
     const a = await admin(mortal.url);
-    for (let i = 1; i <= 3; i++) await a.publish('hall', `before ${i}`);
+    for (let i = 1; i <= 3; i++) await a.publish('hall', `before ${i}`); // acknowledged, so on disk
     await page.locator('.msg').filter({ hasText: 'before 3' }).waitFor();
     await mortal.kill();
     await page.getByRole('status').filter({ hasText: 'Connection lost' }).waitFor();

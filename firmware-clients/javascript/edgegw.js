@@ -411,14 +411,14 @@ export class Client {
     let lost;
     if (f.recovered === true) { // the position is good in the new epoch, too
       r.after = had;
-    } else if (f.recovered === undefined && f.replay !== undefined) {
+    } else if (f.recovered === undefined && f.replay !== undefined && had !== undefined) {
       const start = Math.min(Math.max(0, f.seq - f.replay), Math.max(f.from, 1) - 1);
       if (had > f.seq) lost = { from: f.from, to: f.seq };
       else if (had < start) lost = { from: had + 1, to: start };
       r.after = had > f.seq ? f.seq : Math.max(had, start);
     } else {
       r.after = f.seq;
-      if (f.recovered === false) lost = { from: sameEpoch && had <= f.seq ? had + 1 : f.from, to: f.seq };
+      if (f.recovered === false && had !== undefined) lost = { from: sameEpoch && had <= f.seq ? had + 1 : f.from, to: f.seq };
       if (r.latest && f.seq > 0) Object.assign(r, { after: f.seq - 1, slack: 1 });
     }
     this.#emit('subscribed', f);
@@ -495,6 +495,7 @@ export class Client {
     const p = this.#outbox.get(id);
     if (!p) return;
     this.#outbox.delete(id);
+    this.#link?.sent.delete(id); // a connection may last for years
     how(p);
   }
 
