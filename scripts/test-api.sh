@@ -91,11 +91,15 @@ post /users '{"username":"probe","password":"'"$password"'"}' >"$work/probe"
 device_key=$(post /devices '{"name":"probe-device","room":"plant.1"}' | sed -n 's/.*"device_key":"\([^"]*\)".*/\1/p')
 
 # The token stands in a file: arguments can be read by everyone on the machine.
-# GET /ws is a WebSocket, which schemathesis does not speak.
+# GET /ws is a WebSocket, which schemathesis does not speak; a time that PUT /clock
+# takes may lie behind the end of every token.
 cat >"$work/schemathesis.toml" <<END
 headers = { Authorization = "Bearer $token" }
 [[operations]]
 include-operation-id = "webSocket"
+enabled = false
+[[operations]]
+include-operation-id = "setClock"
 enabled = false
 END
 # Three checks do not fit. positive_data_acceptance: a password can be weak and a name

@@ -67,5 +67,5 @@ func (c *collector) look(calm bool) {
 // never less than base.
 func collectPercent(base int, allocated, lives uint64) int {
 	room := min(allocated*headroomLooks, mostHeadroom)
-	return max(base, min(mostPercent, int(100*room/lives)))
+	return max(base, int(min(mostPercent, 100*room/lives))) // in 64 bits, which an int may not have
 }

@@ -117,7 +117,7 @@ func TestAnswersConform(t *testing.T) {
 	doc := loadDocument(t)
 	for _, rt := range api(Options{}).routes {
 		for method, op := range doc.Paths.Value(rt.path).Operations() {
-			path := strings.NewReplacer("{path...}", "go/doc.go", "{name}", "bob", "/rooms/{id}", "/rooms/plant.1", "{id}", string(session2)).Replace(rt.path)
+			path := strings.NewReplacer("{path}", "go/doc.go", "{name}", "bob", "/rooms/{id}", "/rooms/plant.1", "{id}", string(session2)).Replace(rt.path)
 			for _, req := range requestsOf(t, op) {
 				a, _, _ := serve(&people{setUp: !req.early})
 				w := ask(a, method, path, req.token, req.body, req.headers...)

@@ -28,7 +28,7 @@ func (a *API) pageRoutes() []route {
 	return []route{
 		{path: "/", class: classOther, open: true, methods: do{"GET": a.index}},
 		{path: "/setup", class: classAuth, open: true, methods: do{"GET": a.page, "POST": a.postSetup}},
-		{path: "/clients/{path...}", class: classOther, open: true, methods: do{"GET": a.client}},
+		{path: "/clients/{path}", class: classOther, open: true, methods: do{"GET": a.client}},
 		{path: "/assets/{name}", class: classOther, open: true, methods: do{"GET": a.asset}},
 	}
 }

@@ -32,7 +32,7 @@ const (
 type handler func(w http.ResponseWriter, r *http.Request) error
 
 // route is a path and what its methods do. A segment such as `{id}` of the path
-// matches any one segment, a last one such as `{path...}` all that follow.
+// matches any one segment, and a last one `{path}` all that follow.
 type route struct {
 	path    string
 	class   string
@@ -59,8 +59,8 @@ func matchPath(pattern, path string) (values map[string]string, ok bool) {
 		want, restWant, moreWant := strings.Cut(pattern, "/")
 		have, restHave, moreHave := strings.Cut(path, "/")
 		switch {
-		case strings.HasSuffix(want, "...}"):
-			return map[string]string{strings.Trim(want, "{.}"): path}, true
+		case want == "{path}":
+			return map[string]string{"path": path}, true
 		case strings.HasPrefix(want, "{") && have != "":
 			if values == nil {
 				values = make(map[string]string, 1)
