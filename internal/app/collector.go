@@ -12,7 +12,7 @@ const (
 	// small board's core, which messages wait for.
 	headroomLooks = 8
 	// mostHeadroom bounds the memory that this may take, in bytes.
-	mostHeadroom = 32 << 20
+	mostHeadroom = 16 << 20
 	// mostPercent is for a heap that is next to empty.
 	mostPercent = 800
 )

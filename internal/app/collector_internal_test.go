@@ -14,7 +14,7 @@ func TestCollectPercent(t *testing.T) {
 		"idle":                  {0, 4 * mib, 30},
 		"little":                {mib / 8, 4 * mib, 30},
 		"traffic":               {mib, 5 * mib, 160},
-		"much of it":            {100 * mib, 6 * mib, 533},
+		"much of it":            {100 * mib, 6 * mib, 266},
 		"beside many sockets":   {100 * mib, 120 * mib, 30},
 		"with next to no heap":  {100 * mib, mib, mostPercent},
 		"before the first heap": {100 * mib, 1, mostPercent},

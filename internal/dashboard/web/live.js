@@ -3,8 +3,9 @@
 import { Client } from 'edgegw';
 import { api, client } from './session.js';
 
-const MOST = 300; // entries that are kept while the page follows
+const MOST = 200; // entries that are kept while the page follows
 const PAGE = 50;
+const BUSY = 50; // messages a second
 
 export class Live {
   entries = []; presence = undefined; typing = new Map(); state = { state: 'connecting' };
@@ -79,6 +80,7 @@ export class Live {
     this.#client?.close();
     for (const t of this.#timers) clearInterval(t);
     cancelAnimationFrame(this.#frame);
+    clearTimeout(this.#frame);
     this.#draw = () => {};
   }
 
@@ -136,7 +138,11 @@ export class Live {
   }
 
   #changed() {
-    this.#frame ??= requestAnimationFrame(() => { this.#frame = undefined; this.#draw(); });
+    if (this.#frame) return;
+    const draw = () => { this.#frame = requestAnimationFrame(() => { this.#frame = undefined; this.#draw(); }); };
+    // Nobody reads more than a few times a second, and drawing is what costs.
+    if (this.rate > BUSY || this.#seen > BUSY) this.#frame = setTimeout(draw, 200);
+    else draw();
   }
 }
 
