@@ -246,7 +246,7 @@ test('ok a thousand messages a second', async () => {
   const paused = Date.now() - began;
   const n = await sent;
   assert.ok(n > 3000, `only ${n} were sent`);
-  assert.ok(frames > 6, `${frames} frames in 2 s`);
+  assert.ok(frames > 10, `${frames} frames in 2 s`);
   assert.ok(paused < 2000, `it paused after ${paused} ms`);
   assert.ok(await page.locator('.msg').count() <= 2100);
   console.log(`# ${n} messages in 4 s: ${frames} frames in 2 s, paused after ${paused} ms`);
@@ -333,7 +333,7 @@ test('ok on a slow network and a slow machine', async () => {
   }
   usable.sort((a, b) => a - b);
   console.log(`# usable on a sixth of the processor after ${usable.map(Math.round).join(', ')} ms`);
-  assert.ok(usable[0] < 1000, `usable after ${usable} ms`);
+  assert.ok(usable[2] <= 1000, `usable after ${usable} ms, the median of which has to be 1,000 at most`);
   const requests = await page.evaluate(() => performance.getEntriesByType('resource').filter((r) => r.name.includes('/assets/')).length);
   assert.ok(requests <= 10, `${requests} files`);
 

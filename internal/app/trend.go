@@ -81,14 +81,16 @@ func (a *App) runTrend(ctx context.Context, ready func()) error {
 	ready()
 	ticker := time.NewTicker(trendStep)
 	defer ticker.Stop()
-	last := a.clock.Now()
+	// By the time since boot: a step of the calendar is no hour of silence.
+	_, last := a.clock.Boot()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
-			a.trend.add(a.clock.Now(), max(a.clock.Since(last), time.Second), a.counts())
-			last = a.clock.Now()
+			_, now := a.clock.Boot()
+			a.trend.add(a.clock.Now(), max(now-last, time.Second), a.counts())
+			last = now
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"compress/gzip"
 	"io"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"regexp"
 	"testing"
 
@@ -66,6 +68,31 @@ func TestSamePage(t *testing.T) {
 	}
 	if w := get(d, "/", "If-None-Match", `"other"`); w.Code != 200 {
 		t.Errorf("%d", w.Code)
+	}
+}
+
+// What a page may weigh, compressed, and how many requests it may take: it opens on
+// a telephone, over whatever network a site has.
+const (
+	mostBytes = 60_000
+	mostFiles = 10
+)
+
+func TestBudget(t *testing.T) {
+	files, err := filepath.Glob("dist/*.gz")
+	if err != nil || len(files) < 3 {
+		t.Fatalf("dist has %v, %v", files, err)
+	}
+	var sum int64
+	for _, name := range files {
+		f, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += f.Size()
+	}
+	if sum > mostBytes || len(files) > mostFiles {
+		t.Errorf("%d bytes in %d files, %d in %d are allowed", sum, len(files), mostBytes, mostFiles)
 	}
 }
 
