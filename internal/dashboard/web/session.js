@@ -14,7 +14,9 @@ export function explain(error) {
     case 'busy': case 'unavailable': return `The gateway is busy or restarting.${after}`;
   }
   const text = error.message || String(error);
-  return text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.') + after;
+  // The name of a member stays as it is written.
+  const first = /^[a-z]+\b(?![_:])/.test(text) ? text[0].toUpperCase() : text[0];
+  return first + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.') + after;
 }
 
 /** Where this visitor stands: `{step: 'setup' | 'login' | 'in' | 'offline', me}`. */
