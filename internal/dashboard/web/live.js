@@ -9,7 +9,8 @@ const BUSY = 50; // messages a second
 
 export class Live {
   entries = []; presence = undefined; typing = new Map(); state = { state: 'connecting' };
-  older = undefined; paused = false; waiting = 0; rate = 0; fields = new Map();
+  // While the page is paused new messages wait in held, the newest of them.
+  older = undefined; paused = false; waiting = 0; held = []; rate = 0; fields = new Map();
   #room; #draw; #client; #asked = false; #timers = new Set(); #seen = 0; #frame;
 
   constructor(room, draw) {
@@ -65,11 +66,14 @@ export class Live {
   }
 
   pause(paused) {
-    this.paused = paused;
-    if (!paused) {
+    if (this.paused && !paused) {
+      // What no longer fits in between is in the history, and comes as one scrolls.
+      this.entries = this.waiting > this.held.length ? this.held : [...this.entries, ...this.held];
+      this.#trim(this.waiting > this.held.length);
       this.waiting = 0;
-      this.#trim();
+      this.held = [];
     }
+    this.paused = paused;
     this.#changed();
   }
 
@@ -111,16 +115,20 @@ export class Live {
   }
 
   #add(entry) {
-    this.entries.push(entry);
-    if (this.paused) this.waiting++;
-    if (!this.paused || this.entries.length > 5 * MOST) this.#trim();
+    if (this.paused) {
+      this.waiting++;
+      this.held.push(entry);
+      if (this.held.length > 2 * MOST) this.held.splice(0, MOST);
+    } else {
+      this.entries.push(entry);
+      this.#trim();
+    }
     this.#changed();
   }
 
-  #trim() {
-    const most = this.paused ? 5 * MOST : MOST;
-    if (this.entries.length <= most) return;
-    this.entries = this.entries.slice(-most);
+  #trim(cut = false) {
+    if (this.entries.length <= MOST && !cut) return;
+    this.entries = this.entries.slice(-MOST);
     this.older = this.entries.find((e) => e.seq)?.seq;
   }
 

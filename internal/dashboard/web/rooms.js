@@ -42,27 +42,24 @@ export function Room({ id, me }) {
 }
 
 function Log({ live }) {
-  const at = useRef(), bottom = useRef(true), keep = useRef();
+  const at = useRef(), bottom = useRef(true), before = useRef({});
   const scrolled = () => {
     const e = at.current;
     bottom.current = e.scrollHeight - e.scrollTop - e.clientHeight < 24;
     if (e.scrollTop < 120 && live.older !== undefined) {
       if (!live.paused) live.pause(true);
-      keep.current = e.scrollHeight - e.scrollTop;
       live.back().catch(() => {});
     }
   };
   // An entry never changes, so that what was made of it once is left alone.
   // What is added above must not move what is read; below, the newest is shown.
   useLayoutEffect(() => {
-    const e = at.current;
-    if (keep.current !== undefined) {
-      e.scrollTop = e.scrollHeight - keep.current;
-      keep.current = undefined;
-    } else if (bottom.current && !live.paused) e.scrollTop = e.scrollHeight;
+    const e = at.current, first = live.entries[0]?.key;
+    if (bottom.current && !live.paused) e.scrollTop = e.scrollHeight;
+    else if (before.current.first && before.current.first !== first) e.scrollTop += e.scrollHeight - before.current.height;
+    before.current = { first, height: e.scrollHeight };
   });
-  const end = live.paused ? live.entries.length - live.waiting : live.entries.length;
-  const entries = live.entries.slice(0, Math.max(0, end));
+  const { entries } = live;
   return html`<div class="log" role="log" aria-label="Messages" aria-live=${live.paused || live.rate > 2 ? 'off' : 'polite'} tabindex="0" ref=${at} onScroll=${scrolled}>
     ${entries.length === 0 && html`<p class="empty">No message yet.</p>`}${live.older !== undefined && html`<p class="line soft">Older messages come as you scroll up.</p>`}
     ${entries.map((m) => m.node ??= (m.line ? html`<p class="line" key=${m.key}>${m.line}</p>` : html`<${Message} key=${m.key} m=${m} />`))}</div>`;
