@@ -67,9 +67,9 @@ export class Live {
 
   pause(paused) {
     if (this.paused && !paused) {
-      // What no longer fits in between is in the history, and comes as one scrolls.
-      this.entries = this.waiting > this.held.length ? this.held : [...this.entries, ...this.held];
-      this.#trim(this.waiting > this.held.length);
+      // Where held has lost something it is longer than what stays.
+      this.entries = [...this.entries, ...this.held];
+      this.#trim();
       this.waiting = 0;
       this.held = [];
     }
@@ -126,8 +126,8 @@ export class Live {
     this.#changed();
   }
 
-  #trim(cut = false) {
-    if (this.entries.length <= MOST && !cut) return;
+  #trim() {
+    if (this.entries.length <= MOST) return;
     this.entries = this.entries.slice(-MOST);
     this.older = this.entries.find((e) => e.seq)?.seq;
   }
