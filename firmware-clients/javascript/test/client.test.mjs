@@ -82,6 +82,17 @@ test('what is not acknowledged is sent again with the same id', async () => {
   w.client.close();
 });
 
+test('an id is forgotten with its ack: it is sent again if it is used again', async () => {
+  const w = await world().connected();
+  for (let i = 1; i <= 2; i++) {
+    const sent = w.client.publish(i, { id: 'a' });
+    await settle();
+    assert.equal(w.socket.sent.filter((f) => f.id === 'a').length, i);
+    w.socket.say({ type: 'ack', id: 'a', room: 'lobby', seq: 1, ts: 1, durability: 'queued' });
+    await sent;
+  }
+});
+
 test('a refusal that will not get better rejects; one that will is tried again', async () => {
   const w = await world().connected();
   const refused = assert.rejects(w.client.publish(1, { id: 'a' }), { code: 'forbidden' });
