@@ -345,6 +345,7 @@ test('ok a gateway that is not there is said, and found again', async () => {
   const mortal = await startMortal();
   try {
     const page = await loggedIn({}, mortal.url);
+    await page.locator('.tiles').waitFor(); // else nothing is known yet that could stay
     await mortal.kill();
     await page.getByRole('alert').filter({ hasText: 'does not answer' }).first().waitFor({ timeout: 15000 });
     assert.ok(await page.locator('.tiles').isVisible(), 'what was known stays');
