@@ -11,6 +11,7 @@ import (
 	"time"
 
 	client "edgegw/firmware-clients/go"
+	"edgegw/internal/gatewaytest"
 )
 
 // send puts a message on its way, or fails the test.
@@ -28,23 +29,23 @@ func (r *run) send(id string, v any) *client.Publication {
 func TestSentAgain(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
-	f.then(func(p *peer) {
-		p.welcome()
-		p.ack(1)
+	f.Then(func(p *gatewaytest.Peer) {
+		p.Welcome()
+		p.Ack(1)
 		for range 2 {
-			p.command()
+			p.Command()
 		}
-		p.close(1012, "restart retry_after_ms=20")
+		p.Close(1012, "restart retry_after_ms=20")
 	})
 	again := make(chan string, 10)
-	f.then(func(p *peer) {
-		p.welcome()
+	f.Then(func(p *gatewaytest.Peer) {
+		p.Welcome()
 		for i := range 3 {
-			m := p.command()
+			m := p.Command()
 			again <- fmt.Sprint(m["id"], m["data"])
-			p.text(fmt.Sprintf(`{"type":"ack","id":%q,"room":"lobby","seq":%d,"ts":1,"durability":"queued"}`, m["id"], i+2))
+			p.Text(fmt.Sprintf(`{"type":"ack","id":%q,"room":"lobby","seq":%d,"ts":1,"durability":"queued"}`, m["id"], i+2))
 		}
-		p.drain()
+		p.Drain()
 	})
 	r := f.start(client.Options{})
 	await[client.Connected](r, 1, nil)
@@ -69,20 +70,20 @@ func TestSentAgain(t *testing.T) {
 func TestTooLarge(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
-	f.then(func(p *peer) {
-		p.welcome()
+	f.Then(func(p *gatewaytest.Peer) {
+		p.Welcome()
 		for range 3 {
-			if m := p.command(); fmt.Sprint(m["data"]) == "x" {
+			if m := p.Command(); fmt.Sprint(m["data"]) == "x" {
 				t.Error("it was sent though the gateway takes nothing as long")
 			}
 		}
-		p.close(1009, "message_too_large")
+		p.Close(1009, "message_too_large")
 	})
-	f.then(func(p *peer) {
-		p.welcome()
-		p.ack(1)
-		p.ack(2)
-		p.drain()
+	f.Then(func(p *gatewaytest.Peer) {
+		p.Welcome()
+		p.Ack(1)
+		p.Ack(2)
+		p.Drain()
 	})
 	r := f.start(client.Options{})
 	tooLong := r.send("", strings.Repeat("x", 1000)) // max_message_bytes is 1000
@@ -105,17 +106,17 @@ func TestRefused(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	sent := make(chan time.Time, 3)
-	f.then(func(p *peer) {
-		p.welcome()
-		m := p.command()
-		p.text(fmt.Sprintf(`{"type":"error","code":"forbidden","message":"no","room":"lobby","id":%q}`, m["id"]))
-		m = p.command()
+	f.Then(func(p *gatewaytest.Peer) {
+		p.Welcome()
+		m := p.Command()
+		p.Text(fmt.Sprintf(`{"type":"error","code":"forbidden","message":"no","room":"lobby","id":%q}`, m["id"]))
+		m = p.Command()
 		sent <- time.Now()
-		p.text(fmt.Sprintf(`{"type":"error","code":"unavailable","message":"later","id":%q,"retry_after_ms":300}`, m["id"]))
-		p.ack(1)
+		p.Text(fmt.Sprintf(`{"type":"error","code":"unavailable","message":"later","id":%q,"retry_after_ms":300}`, m["id"]))
+		p.Ack(1)
 		sent <- time.Now()
-		p.text(`{"type":"error","code":"internal","message":"hm","id":"of nobody"}`)
-		p.drain()
+		p.Text(`{"type":"error","code":"internal","message":"hm","id":"of nobody"}`)
+		p.Drain()
 	})
 	r := f.start(client.Options{})
 	_, err := settled(r.send("mine", 1))
@@ -141,22 +142,22 @@ func TestRefused(t *testing.T) {
 func TestTooFast(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
-	f.then(func(p *peer) {
-		p.welcome()
+	f.Then(func(p *gatewaytest.Peer) {
+		p.Welcome()
 		var ids []any
 		for range 3 {
-			ids = append(ids, p.command()["id"])
+			ids = append(ids, p.Command()["id"])
 		}
-		p.text(`{"type":"error","code":"rate_limited","message":"fewer","retry_after_ms":200}`)
+		p.Text(`{"type":"error","code":"rate_limited","message":"fewer","retry_after_ms":200}`)
 		told := time.Now()
 		for i, id := range ids {
-			m := p.command()
+			m := p.Command()
 			if since := time.Since(told); since < time.Duration(i+1)*190*time.Millisecond || m["id"] != id {
 				t.Errorf("message %d came again after %v, as %v", i, since, m)
 			}
-			p.text(fmt.Sprintf(`{"type":"ack","id":%q,"room":"lobby","seq":%d,"ts":1,"durability":"queued"}`, id, i+1))
+			p.Text(fmt.Sprintf(`{"type":"ack","id":%q,"room":"lobby","seq":%d,"ts":1,"durability":"queued"}`, id, i+1))
 		}
-		p.drain()
+		p.Drain()
 	})
 	r := f.start(client.Options{})
 	for _, p := range []*client.Publication{r.send("", 1), r.send("", 2), r.send("", 3)} {
@@ -173,7 +174,7 @@ func TestTooFast(t *testing.T) {
 func TestGivenUp(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
-	f.then(func(p *peer) { p.welcome(); p.drain() })
+	f.Then(func(p *gatewaytest.Peer) { p.Welcome(); p.Drain() })
 	r := f.start(client.Options{Outbox: 2})
 	ctx, cancel := context.WithCancelCause(t.Context())
 	p, err := r.Send(ctx, "lobby", "x", 1)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	client "edgegw/firmware-clients/go"
+	"edgegw/internal/gatewaytest"
 )
 
 // TestCloseCodes ends a first connection with each code and looks at what the
@@ -27,8 +28,8 @@ func TestCloseCodes(t *testing.T) {
 		t.Run(fmt.Sprint(c.code), func(t *testing.T) {
 			t.Parallel()
 			f := newFake(t)
-			f.then(func(p *peer) { p.welcome(); p.close(c.code, "some_name") })
-			f.then(func(p *peer) { p.welcome(); p.drain() })
+			f.Then(func(p *gatewaytest.Peer) { p.Welcome(); p.Close(c.code, "some_name") })
+			f.Then(func(p *gatewaytest.Peer) { p.Welcome(); p.Drain() })
 			r := f.start(client.Options{})
 			if c.stops {
 				var closed *client.CloseError
@@ -42,7 +43,7 @@ func TestCloseCodes(t *testing.T) {
 			if c.asks != "" {
 				want = slices.Insert(want, 2, c.asks)
 			}
-			if got := f.asked(); !slices.Equal(got, want) {
+			if got := f.Asked(); !slices.Equal(got, want) {
 				t.Errorf("asked for %v, want %v", got, want)
 			}
 		})
@@ -53,8 +54,8 @@ func TestCloseCodes(t *testing.T) {
 func TestRetryAfterMS(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
-	f.then(func(p *peer) { p.welcome(); p.close(1012, "restart retry_after_ms=700 and more") })
-	f.then(func(p *peer) { p.welcome(); p.drain() })
+	f.Then(func(p *gatewaytest.Peer) { p.Welcome(); p.Close(1012, "restart retry_after_ms=700 and more") })
+	f.Then(func(p *gatewaytest.Peer) { p.Welcome(); p.Drain() })
 	r := f.start(client.Options{})
 	d := await[client.Disconnected](r, 1, nil)
 	began := time.Now()
@@ -87,8 +88,8 @@ func TestHandshakes(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			f := newFake(t)
-			f.refuse(c.status, c.code, c.header...)
-			f.then(func(p *peer) { p.welcome(); p.drain() })
+			f.Refuse(c.status, c.code, c.header...)
+			f.Then(func(p *gatewaytest.Peer) { p.Welcome(); p.Drain() })
 			r := f.start(client.Options{})
 			if c.stops {
 				var refused *client.Error
@@ -106,7 +107,7 @@ func TestHandshakes(t *testing.T) {
 			if c.asks != "" {
 				want = slices.Insert(want, 2, c.asks)
 			}
-			if got := f.asked(); !slices.Equal(got, want) {
+			if got := f.Asked(); !slices.Equal(got, want) {
 				t.Errorf("asked for %v, want %v", got, want)
 			}
 		})
@@ -118,11 +119,11 @@ func TestHandshakes(t *testing.T) {
 func TestSessionThatDoesNotHelp(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
-	f.refuse(401, "invalid_token").refuse(401, "invalid_token")
-	f.then(func(p *peer) { p.welcome(); p.drain() })
+	f.Refuse(401, "invalid_token").Refuse(401, "invalid_token")
+	f.Then(func(p *gatewaytest.Peer) { p.Welcome(); p.Drain() })
 	await[client.Connected](f.start(client.Options{}), 1, nil)
 	want := []string{"POST /auth/login", "GET /ws", "POST /auth/refresh", "GET /ws", "POST /auth/login", "GET /ws"}
-	if got := f.asked(); !slices.Equal(got, want) {
+	if got := f.Asked(); !slices.Equal(got, want) {
 		t.Errorf("asked for %v, want %v", got, want)
 	}
 }
@@ -132,26 +133,26 @@ func TestSessionThatDoesNotHelp(t *testing.T) {
 func TestNotBlind(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
-	f.answer(func(w http.ResponseWriter, _ *http.Request) func(*peer) {
+	f.Answer(func(w http.ResponseWriter, _ *http.Request) func(*gatewaytest.Peer) {
 		conn, _, err := http.NewResponseController(w).Hijack()
 		if err == nil {
 			_ = conn.Close()
 		}
 		return nil
 	})
-	f.then(func(p *peer) { p.welcome(); p.drain() })
+	f.Then(func(p *gatewaytest.Peer) { p.Welcome(); p.Drain() })
 	asked := 0
-	f.me = func(w http.ResponseWriter) {
+	f.On("/auth/me", func(w http.ResponseWriter, _ *http.Request) {
 		switch asked++; asked {
 		case 1:
-			problem(w, 503, "unavailable")
+			gatewaytest.Problem(w, 503, "unavailable")
 		case 2:
-			problem(w, 401, "token_expired")
+			gatewaytest.Problem(w, 401, "token_expired")
 		}
-	}
+	})
 	await[client.Connected](f.start(client.Options{}), 1, nil)
 	want := []string{"POST /auth/login", "GET /ws", "GET /auth/me", "GET /auth/me", "POST /auth/refresh", "GET /ws"}
-	if got := f.asked(); !slices.Equal(got, want) {
+	if got := f.Asked(); !slices.Equal(got, want) {
 		t.Errorf("asked for %v, want %v", got, want)
 	}
 }
@@ -169,19 +170,19 @@ func TestWrongAnswers(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			f := newFake(t)
-			f.answer(func(w http.ResponseWriter, r *http.Request) func(*peer) {
+			f.Answer(func(w http.ResponseWriter, r *http.Request) func(*gatewaytest.Peer) {
 				conn, _, err := http.NewResponseController(w).Hijack()
 				if err != nil {
 					t.Error(err)
 					return nil
 				}
 				defer func() { _ = conn.Close() }()
-				headers := strings.ReplaceAll(c.answer, "ACCEPT", accept(r.Header.Get("Sec-WebSocket-Key")))
+				headers := strings.ReplaceAll(c.answer, "ACCEPT", gatewaytest.Accept(r.Header.Get("Sec-WebSocket-Key")))
 				_, _ = conn.Write([]byte("HTTP/1.1 101 Switching Protocols\r\n" + headers + "\r\n"))
 				_, _ = conn.Write([]byte("\x81\x02{}"))
 				return nil
 			})
-			f.then(func(p *peer) { p.welcome(); p.drain() })
+			f.Then(func(p *gatewaytest.Peer) { p.Welcome(); p.Drain() })
 			r := f.start(client.Options{})
 			if d := await[client.Disconnected](r, 1, nil); d.Err == nil || !strings.Contains(d.Err.Error(), "handshake") {
 				t.Errorf("it ended with %v", d.Err)
@@ -196,26 +197,26 @@ func TestWrongAnswers(t *testing.T) {
 func TestBreaches(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		do   func(*peer)
+		do   func(*gatewaytest.Peer)
 		code int
 	}{
-		{"bad masked frame", func(p *peer) { _, _ = p.Write([]byte{0x81, 0x80, 1, 2, 3, 4}) }, 1002},
-		{"bad text", func(p *peer) { p.text("\xff") }, 1007},
-		{"bad JSON", func(p *peer) { p.text(`{"type":`) }, 1002},
-		{"bad no object", func(p *peer) { p.text(`7`) }, 1002},
+		{"bad masked frame", func(p *gatewaytest.Peer) { _, _ = p.Write([]byte{0x81, 0x80, 1, 2, 3, 4}) }, 1002},
+		{"bad text", func(p *gatewaytest.Peer) { p.Text("\xff") }, 1007},
+		{"bad JSON", func(p *gatewaytest.Peer) { p.Text(`{"type":`) }, 1002},
+		{"bad no object", func(p *gatewaytest.Peer) { p.Text(`7`) }, 1002},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			f := newFake(t)
-			f.then(func(p *peer) {
-				p.welcome()
+			f.Then(func(p *gatewaytest.Peer) {
+				p.Welcome()
 				c.do(p)
-				op, payload := p.next()
+				op, payload := p.Next()
 				if op != 0x88 || len(payload) < 2 || int(payload[0])<<8|int(payload[1]) != c.code {
 					t.Errorf("the client answered %x %x", op, payload)
 				}
 			})
-			f.then(func(p *peer) { p.welcome(); p.drain() })
+			f.Then(func(p *gatewaytest.Peer) { p.Welcome(); p.Drain() })
 			await[client.Connected](f.start(client.Options{}), 2, nil)
 		})
 	}
@@ -225,7 +226,10 @@ func TestBreaches(t *testing.T) {
 func TestVersion(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
-	f.then(func(p *peer) { p.text(strings.Replace(hello, `"protocol":1`, `"protocol":2`, 1)); p.drain() })
+	f.Then(func(p *gatewaytest.Peer) {
+		p.Text(strings.Replace(gatewaytest.Hello, `"protocol":1`, `"protocol":2`, 1))
+		p.Drain()
+	})
 	if err := f.start(client.Options{}).wait(); err == nil || !strings.Contains(err.Error(), "version") {
 		t.Errorf("Run returned %v", err)
 	}
@@ -235,16 +239,16 @@ func TestVersion(t *testing.T) {
 func TestNewFrames(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
-	f.then(func(p *peer) {
-		p.welcome()
-		p.text(`{"type":"later","room":"lobby","what":[1]}`)
-		p.send(0x82, "binary")
-		p.send(0x89, "are you there?")
-		if op, payload := p.next(); op != 0x8a || string(payload) != "are you there?" {
+	f.Then(func(p *gatewaytest.Peer) {
+		p.Welcome()
+		p.Text(`{"type":"later","room":"lobby","what":[1]}`)
+		p.Send(0x82, "binary")
+		p.Send(0x89, "are you there?")
+		if op, payload := p.Next(); op != 0x8a || string(payload) != "are you there?" {
 			t.Errorf("the ping was answered with %x %q", op, payload)
 		}
-		p.text(`{"type":"message","room":"lobby","seq":1,"ts":5,"user":"bob","data":"x","later":{}}`)
-		p.drain()
+		p.Text(`{"type":"message","room":"lobby","seq":1,"ts":5,"user":"bob","data":"x","later":{}}`)
+		p.Drain()
 	})
 	r := f.start(client.Options{})
 	if m := await[client.Message](r, 1, nil); string(m.Data) != `"x"` || m.TS.UnixMilli() != 5 {

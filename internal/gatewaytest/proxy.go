@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Proxy stands between clients and a gateway and does to their connections what
@@ -23,12 +24,13 @@ type Proxy struct {
 	changed *sync.Cond // stalled, or a pipe's end
 	target  string
 	pipes   []*pipe
-	// requests are the first lines of what came, one for each connection.
+	// requests are the first lines of the requests that came.
 	requests []string
 	lost     string
 	refuse   bool
 	stalled  bool
 	ended    bool
+	rate     int // bytes a second in each direction, or 0
 }
 
 // pipe is one connection through the proxy.
@@ -38,7 +40,9 @@ type pipe struct {
 	swallow bool
 	// loseAnswer: the connection breaks when the gateway answers.
 	loseAnswer bool
-	closed     bool
+	// held: what the client sent last is still on its way.
+	held   bool
+	closed bool
 }
 
 // NewProxy starts a proxy for the gateway at url. It ends with the test.
@@ -106,6 +110,39 @@ func (p *Proxy) Stall(stalled bool) {
 	p.changed.Broadcast()
 }
 
+// Slow passes so many bytes a second in each direction of each connection; 0 is
+// as fast as it goes.
+func (p *Proxy) Slow(bytesPerSecond int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rate = bytesPerSecond
+}
+
+// Orphan takes all connections of now from their clients by a reset, and leaves
+// them open to the gateway. What the clients sent behind a Stall, which ends with
+// this, reaches the gateway after d only: it may be older than what comes on new
+// connections.
+func (p *Proxy) Orphan(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	orphans := p.pipes
+	p.pipes = nil
+	for _, c := range orphans {
+		c.held = true
+		reset(c.client)
+	}
+	p.stalled = false
+	p.changed.Broadcast()
+	time.AfterFunc(d, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for _, c := range orphans {
+			c.held = false
+		}
+		p.changed.Broadcast()
+	})
+}
+
 // LoseAnswer has the next request that begins like this reach the gateway, and
 // its answer reach nobody.
 func (p *Proxy) LoseAnswer(request string) {
@@ -114,7 +151,7 @@ func (p *Proxy) LoseAnswer(request string) {
 	p.lost = request
 }
 
-// Requests counts the connections whose first line began like this.
+// Requests counts the requests that began like this.
 func (p *Proxy) Requests(request string) (n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -132,15 +169,19 @@ func (p *Proxy) breakLocked(c *pipe) {
 	}
 	c.closed = true
 	for _, conn := range []net.Conn{c.client, c.gateway} {
-		if conn == nil {
-			continue // it was never opened
+		if conn != nil { // else it was never opened
+			reset(conn)
 		}
-		if tcp, ok := conn.(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0)
-		}
-		_ = conn.Close()
 	}
 	p.changed.Broadcast()
+}
+
+// reset closes a connection with a TCP reset.
+func reset(conn net.Conn) {
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = conn.Close()
 }
 
 func (p *Proxy) acceptLoop() {
@@ -180,16 +221,20 @@ func (p *Proxy) serve(client net.Conn) {
 	p.pipes = slices.DeleteFunc(p.pipes, func(other *pipe) bool { return other == c })
 }
 
-// request notes the first bytes from the client. It is called with mu held.
-func (p *Proxy) request(c *pipe, first []byte) {
-	line, _, _ := bytes.Cut(first, []byte("\r\n"))
+// request notes what begins with a request line; no frame of a client does. It is
+// called with mu held.
+func (p *Proxy) request(c *pipe, chunk []byte) {
+	line, _, _ := bytes.Cut(chunk, []byte("\r\n"))
+	if method, _, found := bytes.Cut(line, []byte(" /")); !found || len(method) > len("OPTIONS") {
+		return
+	}
 	p.requests = append(p.requests, string(line))
 	if p.lost != "" && strings.HasPrefix(string(line), p.lost) {
 		p.lost, c.loseAnswer = "", true
 	}
 }
 
-// answer sees the first bytes from the gateway. It is called with mu held.
+// answer sees the bytes from the gateway. It is called with mu held.
 func (p *Proxy) answer(c *pipe, _ []byte) {
 	if c.loseAnswer {
 		p.breakLocked(c)
@@ -198,19 +243,29 @@ func (p *Proxy) answer(c *pipe, _ []byte) {
 
 // copyLoop passes bytes on in one direction. The end of one side is passed on as
 // well: what came before it is not lost.
-func (p *Proxy) copyLoop(c *pipe, from, to net.Conn, atFirst func(*pipe, []byte)) {
+func (p *Proxy) copyLoop(c *pipe, from, to net.Conn, see func(*pipe, []byte)) {
 	buf := make([]byte, 16<<10)
-	for first := true; ; first = false {
-		n, err := from.Read(buf)
+	for {
 		p.mu.Lock()
-		if first && n > 0 {
-			atFirst(c, buf[:n])
+		rate := p.rate
+		p.mu.Unlock()
+		window := buf
+		if rate > 0 {
+			window = buf[:max(rate/20, 1)]
 		}
-		for p.stalled && !c.closed {
+		n, err := from.Read(window)
+		p.mu.Lock()
+		if n > 0 {
+			see(c, buf[:n])
+		}
+		for (p.stalled || c.held) && !c.closed {
 			p.changed.Wait()
 		}
 		swallow := c.swallow
 		p.mu.Unlock()
+		if rate > 0 {
+			time.Sleep(time.Duration(n) * time.Second / time.Duration(rate))
+		}
 		if n > 0 && !swallow {
 			_, _ = to.Write(buf[:n]) // its own reader finds out what is wrong
 		}
