@@ -17,7 +17,7 @@ export PORT VERSION
 TOOLS := .cache/tools
 
 # Every area that `make test` runs, the longest first.
-AREAS := test-race lint test-arm test-boards fuzz-smoke test-386 test-realtime test-disk test-firstrun test-torture test-attack test-observed test-api test-conformance test-browser test-client-javascript test-client-micropython cross-smoke tidy-check test-tools test-service test-packages test-boot
+AREAS := test-race lint test-arm test-boards fuzz-smoke test-386 test-realtime test-disk test-firstrun test-torture test-attack test-observed test-api test-conformance test-browser test-client-go test-client-javascript test-client-micropython cross-smoke tidy-check test-tools test-service test-packages test-boot
 
 .PHONY: help
 help: ## print this
@@ -104,6 +104,10 @@ screenshots: build ## take docs/screenshots anew; takes two minutes
 	@scripts/ensure-tools.sh node npm chromium
 	@npm --prefix e2e ci --ignore-scripts --no-audit --no-fund
 	@node e2e/screenshots.mjs
+
+.PHONY: test-client-go
+test-client-go: ## run the Go client through the fault course (root, to mount the disk that loses its power)
+	@scripts/course.sh go
 
 .PHONY: test-client-javascript
 test-client-javascript: build ## test the JavaScript client: vectors, faults, the real binary, types

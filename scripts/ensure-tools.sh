@@ -23,7 +23,7 @@ package_of() {
     node) echo nodejs ;;
     python3 | python3-venv) echo python3 python3-venv ;;
     python3-yaml) echo python3-yaml ;;
-    chromium | npm | zsh | fish | strace | mmdebstrap | lintian | groff | shellcheck | make | jq | curl | openssl | git | victoria-metrics) echo "$1" ;;
+    chromium | faketime | npm | zsh | fish | strace | mmdebstrap | lintian | groff | shellcheck | make | jq | curl | openssl | git | victoria-metrics) echo "$1" ;;
     *) return 1 ;;
     esac
 }

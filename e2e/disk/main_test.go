@@ -92,7 +92,6 @@ func openIn(t *testing.T, data string) *site {
 	rooms := process.WriteFile(t, "edgegw.toml", "[[rooms]]\nmatch = \"mem\"\ndurability = \"memory\"\n[[rooms]]\nmatch = \"fs\"\ndurability = \"fsynced\"\n")
 	s := &site{t: t, Gateway: process.New(t, "data_dir="+data, "config="+rooms, "message_rate=0", "argon2_memory_kib=7168", "argon2_time=1",
 		"login_rate_per_ip=0", "login_rate_per_account=0", "commit_window=0s")}
-	s.Dir = data
 	s.client = &http.Client{Timeout: process.Patience}
 	t.Cleanup(s.client.CloseIdleConnections)
 	s.Run()

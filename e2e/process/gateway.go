@@ -29,7 +29,7 @@ type Gateway struct {
 	// URL is where it listens, http://127.0.0.1:PORT, and Addr the same
 	// without the scheme, also where it speaks TLS too. Both change with every Run.
 	URL, Addr string
-	// Dir is its data folder.
+	// Dir is its data folder, that of the option data_dir if there is one.
 	Dir string
 	// Under is a command that is to run the binary, with its arguments; it has
 	// to end when the gateway does, and the other way round.
@@ -50,6 +50,11 @@ type Gateway struct {
 func New(t testing.TB, options ...string) *Gateway {
 	t.Helper()
 	g := &Gateway{t: t, Dir: t.TempDir()}
+	for _, o := range options {
+		if dir, ok := strings.CutPrefix(o, "data_dir="); ok {
+			g.Dir = dir
+		}
+	}
 	own := []string{
 		"listen=127.0.0.1:0", "log_format=json", "log_level=debug", "data_dir=" + g.Dir, "max_store_bytes=67108864",
 		"admin_password_file=" + WriteFile(t, "admin-password", Password),

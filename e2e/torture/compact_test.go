@@ -16,7 +16,7 @@ import (
 // traffic on the gateway, and without a gateway.
 func TestCompact(t *testing.T) {
 	calls := 0 // that the last whole compaction has made
-	torture(t, "compact", 8, onVolume("ext4"), func(s *site, v *volume) bool {
+	torture(t, "compact", 8, onVolume("ext4"), func(s *site, v *process.Volume) bool {
 		if s.r.IntN(2) == 0 {
 			return s.compactStopped(v, &calls)
 		}
@@ -26,7 +26,7 @@ func TestCompact(t *testing.T) {
 
 // compactRunning strikes while compactions follow each other on a gateway at work, or
 // soon after one: what is written then is in the new file, which has to have its name.
-func (s *site) compactRunning(v *volume) (hit bool) {
+func (s *site) compactRunning(v *process.Volume) (hit bool) {
 	cut := s.r.IntN(2) == 0
 	s.under(func() {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -48,7 +48,7 @@ func (s *site) compactRunning(v *volume) (hit bool) {
 			stage = compactStage(s.Dir)
 		}
 		if cut {
-			v.cut()
+			v.Cut()
 			stage += ", the power"
 		}
 		s.kill()
@@ -59,7 +59,7 @@ func (s *site) compactRunning(v *volume) (hit bool) {
 		}
 	})
 	if cut {
-		v.back()
+		v.Back()
 	}
 	return hit
 }
@@ -102,7 +102,7 @@ func compactStage(dir string) string {
 // compactStopped kills "edgegw compact" on the files of a gateway that does not run,
 // at one of its calls. How many of them there are grows with the files, and is learned
 // from a compaction that was not killed.
-func (s *site) compactStopped(v *volume, calls *int) bool {
+func (s *site) compactStopped(v *process.Volume, calls *int) bool {
 	s.under(func() {
 		time.Sleep(s.moment())
 		s.kill()
@@ -125,8 +125,8 @@ func (s *site) compactStopped(v *volume, calls *int) bool {
 	renamed := strings.Count(strings.Join(met.calls, "\n"), "renameat")
 	stage := fmt.Sprintf("stopped, %s, %d in place", compactStage(s.Dir), renamed)
 	if s.r.IntN(2) == 0 {
-		v.cut()
-		v.back()
+		v.Cut()
+		v.Back()
 		stage += ", the power"
 	}
 	s.struck(stage)

@@ -6,6 +6,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"edgegw/e2e/process"
 )
 
 // Without syncing something has to be lost: the harness sees it when there is
@@ -13,23 +15,23 @@ import (
 func TestControl(t *testing.T) {
 	t.Parallel()
 	n, sum := number("CONTROL", 2), total{}
-	v := newVolume(t, "ext4")
+	v := process.NewVolume(t, "ext4")
 	r := rand.New(rand.NewPCG(seedOf(t), 2))
 	for i := range n {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
-			v.t = t
+			v.T = t
 			sum.add(control(t, v, r))
 		})
 	}
-	v.t = t
+	v.T = t
 	addUp(t, "control", sum)
 	if sum.Lost < n {
 		t.Errorf("only %d of %d power cuts without a sync were noticed", sum.Lost, n)
 	}
 }
 
-func control(t *testing.T, v *volume, r *rand.Rand) (sum total) {
-	s := newSite(t, v.path, r)
+func control(t *testing.T, v *process.Volume, r *rand.Rand) (sum total) {
+	s := newSite(t, v.Path, r)
 	if err := s.End(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -38,11 +40,11 @@ func control(t *testing.T, v *volume, r *rand.Rand) (sum total) {
 	s.Run()
 	s.under(func() {
 		time.Sleep(500 * time.Millisecond)
-		v.cut()
+		v.Cut()
 		s.kill()
 	})
 	s.Under = nil
-	v.back()
+	v.Back()
 	s.clean = false
 	sum.Faults, sum.Tries = 1, 1
 	err := s.Try()

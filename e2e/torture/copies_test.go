@@ -22,7 +22,7 @@ const promised = 12 * time.Second
 // its copy is what counts.
 type copies struct {
 	*site
-	v *volume
+	v *process.Volume
 	n int
 	// firm are accounts that a copy has brought back, or that are old enough to be
 	// in it; fresh are the others.
@@ -35,12 +35,12 @@ type copies struct {
 func TestCopies(t *testing.T) {
 	t.Parallel()
 	n, met, left := number("N", 4), make(tally), make(tally)
-	v := newVolume(t, "ext4")
+	v := process.NewVolume(t, "ext4")
 	c := newCopies(t, v, rand.New(rand.NewPCG(seedOf(t), 5)), met)
 	for c.sum.Faults < n && c.sum.Tries < tries(n) && !t.Failed() {
 		c.sum.Tries++
 		if !t.Run("cut", func(t *testing.T) {
-			v.t, c.t = t, t
+			v.T, c.t = t, t
 			c.round(t)
 			for _, name := range leftovers(c.Dir) {
 				left[name]++
@@ -49,19 +49,18 @@ func TestCopies(t *testing.T) {
 			c.sum.Failed++
 		}
 	}
-	v.t, c.t = t, t
+	v.T, c.t = t, t
 	conclude(t, "copies", c.sum, met, left)
 	if !t.Failed() && c.sum.Faults < n {
 		t.Errorf("only %d of %d tries struck", c.sum.Faults, c.sum.Tries)
 	}
 }
 
-func newCopies(t *testing.T, v *volume, r *rand.Rand, met tally) *copies {
+func newCopies(t *testing.T, v *process.Volume, r *rand.Rand, met tally) *copies {
 	c := &copies{v: v, firm: make(map[string]bool), fresh: make(map[string]bool)}
 	c.site = &site{t: t, r: r, client: newClient(), met: met}
-	dir := filepath.Join(v.path, "copies")
+	dir := filepath.Join(v.Path, "copies")
 	c.Gateway = process.New(t, "data_dir="+dir, "argon2_memory_kib=7168", "argon2_time=1")
-	c.Dir = dir
 	c.Run()
 	c.secret = c.Key()
 	for deadline := time.Now().Add(process.Patience); !exists(dir, "identity.db.bak"); time.Sleep(10 * time.Millisecond) {
@@ -120,9 +119,9 @@ func (c *copies) cutAtTime() {
 	if exists(c.Dir, "identity.db.bak.tmp") {
 		stage = "in the copy"
 	}
-	c.v.cut()
+	c.v.Cut()
 	c.kill()
-	c.v.back()
+	c.v.Back()
 	c.met[stage]++
 }
 
@@ -144,8 +143,8 @@ func (c *copies) cutAtCall() bool {
 	} else if c.Runs() {
 		c.t.Fatal(err)
 	}
-	c.v.cut()
-	c.v.back()
+	c.v.Cut()
+	c.v.Back()
 	met := read()
 	if met.killed {
 		c.met[met.last()]++
@@ -157,9 +156,9 @@ func (c *copies) cutAtCall() bool {
 func (c *copies) rest(t *testing.T) {
 	c.Run()
 	time.Sleep(promised)
-	c.v.cut()
+	c.v.Cut()
 	c.kill()
-	c.v.back()
+	c.v.Back()
 	maps.Copy(c.firm, c.fresh)
 	c.met["a rest before the loss"]++
 }

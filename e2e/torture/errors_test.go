@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"edgegw/e2e/process"
 )
 
 // straced runs the gateway under strace, which does something at chosen calls on
@@ -97,7 +99,7 @@ func (s *site) strike(calls, inject string, most time.Duration, files ...string)
 // nothing. Only the copy of the accounts can be done without. One store has all of
 // the errors: else the other would end the process for it.
 func TestEIO(t *testing.T) {
-	torture(t, "eio", 6, folder, func(s *site, _ *volume) bool {
+	torture(t, "eio", 6, folder, func(s *site, _ *process.Volume) bool {
 		file := []string{"identity.db", "history.db", "identity.db.bak.tmp"}[s.r.IntN(3)]
 		call, when := []string{"write", "fsync"}[s.r.IntN(2)], 1 // how the copy is made
 		if file != "identity.db.bak.tmp" {
@@ -118,7 +120,7 @@ func TestEIO(t *testing.T) {
 // A full disk that comes at any call on a store loses nothing either. e2e/disk has a
 // real one.
 func TestENOSPC(t *testing.T) {
-	torture(t, "enospc", 6, folder, func(s *site, _ *volume) bool {
+	torture(t, "enospc", 6, folder, func(s *site, _ *process.Volume) bool {
 		calls := []string{"pwrite64", "pwrite64,ftruncate,fallocate,write", "fdatasync"}[s.r.IntN(3)]
 		first := 1 + s.r.IntN(25)
 		run := s.strike(calls, fmt.Sprintf("error=ENOSPC:when=%d..%d", first, first+s.r.IntN(30)), time.Second,
@@ -136,7 +138,7 @@ func TestENOSPC(t *testing.T) {
 
 // A slow disk delays what waits for it.
 func TestSlowDisk(t *testing.T) {
-	torture(t, "slow", 3, folder, func(s *site, _ *volume) bool {
+	torture(t, "slow", 3, folder, func(s *site, _ *process.Volume) bool {
 		run := s.strike("fdatasync", fmt.Sprintf("delay_enter=%d", 20_000+s.r.IntN(150_000)), 750*time.Millisecond,
 			"identity.db", "history.db")
 		return len(run.calls) > 0

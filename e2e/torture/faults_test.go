@@ -6,14 +6,16 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"edgegw/e2e/process"
 )
 
-func folder(t testing.TB) (string, *volume) { return t.TempDir(), nil }
+func folder(t testing.TB) (string, *process.Volume) { return t.TempDir(), nil }
 
-func onVolume(kind string) func(testing.TB) (string, *volume) {
-	return func(t testing.TB) (string, *volume) {
-		v := newVolume(t, kind)
-		return v.path, v
+func onVolume(kind string) func(testing.TB) (string, *process.Volume) {
+	return func(t testing.TB) (string, *process.Volume) {
+		v := process.NewVolume(t, kind)
+		return v.Path, v
 	}
 }
 
@@ -35,7 +37,7 @@ func (s *site) moment() time.Duration { return time.Duration(1+s.r.IntN(250)) * 
 
 // A process that is killed loses nothing.
 func TestKill(t *testing.T) {
-	torture(t, "kill", 15, folder, func(s *site, _ *volume) bool {
+	torture(t, "kill", 15, folder, func(s *site, _ *process.Volume) bool {
 		s.under(func() {
 			time.Sleep(s.moment())
 			s.kill()
@@ -58,25 +60,25 @@ func TestPower(t *testing.T) { torture(t, "power", 25, onVolume("ext4"), cutPowe
 
 func TestPowerXFS(t *testing.T) { torture(t, "power_xfs", 6, onVolume("xfs"), cutPower) }
 
-func cutPower(s *site, v *volume) bool {
+func cutPower(s *site, v *process.Volume) bool {
 	s.under(func() {
 		time.Sleep(s.moment())
-		v.cut()
+		v.Cut()
 		s.kill()
 	})
-	v.back()
+	v.Back()
 	return true
 }
 
 // A process that is killed at any call that changes its files loses nothing, during
 // its start too, and also not when the power is cut at the same moment.
 func TestSystemCalls(t *testing.T) {
-	torture(t, "syscall", 12, onVolume("ext4"), func(s *site, v *volume) bool {
+	torture(t, "syscall", 12, onVolume("ext4"), func(s *site, v *process.Volume) bool {
 		most := []int{20, 60, 200}[s.r.IntN(3)]
 		met := s.killedAt(1+s.r.IntN(most), 3*time.Second)
 		if s.r.IntN(2) == 0 {
-			v.cut()
-			v.back()
+			v.Cut()
+			v.Back()
 		}
 		if met.killed {
 			s.struck(met.last())
@@ -88,10 +90,10 @@ func TestSystemCalls(t *testing.T) {
 // A file system that turns read-only, as they do when a card fails, ends the
 // process, and nothing is lost once it can be written again.
 func TestReadOnly(t *testing.T) {
-	torture(t, "read_only", 4, onVolume("ext4"), func(s *site, v *volume) bool {
+	torture(t, "read_only", 4, onVolume("ext4"), func(s *site, v *process.Volume) bool {
 		s.under(func() {
 			time.Sleep(s.moment())
-			v.freeze()
+			v.Freeze()
 			select {
 			case <-s.Gone():
 				var exit *exec.ExitError
@@ -103,7 +105,7 @@ func TestReadOnly(t *testing.T) {
 				s.kill()
 			}
 		})
-		v.back()
+		v.Back()
 		return true
 	})
 }

@@ -29,13 +29,13 @@ func number(name string, otherwise int) int {
 }
 
 // A fault strikes a site, and reports whether it did, or only came too late.
-type fault func(s *site, v *volume) bool
+type fault func(s *site, v *process.Volume) bool
 
 // lane is one site after the other, with n faults in all.
 type lane struct {
 	t     *testing.T
 	r     *rand.Rand
-	dir   func(t testing.TB) (dir string, v *volume)
+	dir   func(t testing.TB) (dir string, v *process.Volume)
 	fault fault
 	sum   total
 	met   tally
@@ -49,7 +49,7 @@ const roundsOfLife = 25
 func tries(n int) int { return 2*n + 2 }
 
 // torture makes n faults of a kind, in EDGEGW_TORTURE_LANES lanes side by side.
-func torture(t *testing.T, kind string, otherwise int, dir func(testing.TB) (string, *volume), fault fault) {
+func torture(t *testing.T, kind string, otherwise int, dir func(testing.TB) (string, *process.Volume), fault fault) {
 	t.Parallel()
 	n, lanes := number("N", otherwise), number("LANES", 1)
 	seed := seedOf(t)
@@ -103,15 +103,15 @@ func (l *lane) run(n int) {
 		n -= rounds
 		l.t.Run("life", func(t *testing.T) {
 			if v != nil {
-				v.t = t
-				defer func() { v.t = l.t }()
+				v.T = t
+				defer func() { v.T = l.t }()
 			}
 			l.live(t, folder, v, rounds)
 		})
 	}
 }
 
-func (l *lane) live(t *testing.T, folder string, v *volume, rounds int) {
+func (l *lane) live(t *testing.T, folder string, v *process.Volume, rounds int) {
 	s := newSite(t, folder, l.r)
 	defer func() {
 		l.sum.Acked += s.compared()

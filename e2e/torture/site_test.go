@@ -65,7 +65,6 @@ func newSite(t testing.TB, dir string, r *rand.Rand) *site {
 	data := filepath.Join(dir, fmt.Sprintf("data-%016x", r.Uint64()))
 	s.Gateway = process.New(t, "data_dir="+data, "config="+process.WriteFile(t, "edgegw.toml", roomsFile), "message_rate=0", "commit_window="+window,
 		"argon2_memory_kib=7168", "argon2_time=1", "login_rate_per_ip=0", "login_rate_per_account=0", "log_level=info")
-	s.Dir = data
 	s.client = newClient()
 	for name, class := range map[string]string{"q1": "queued", "q2": "queued", "fs": "fsynced", "mem": "memory"} {
 		s.books[name] = newBook(name, class)

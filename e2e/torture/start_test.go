@@ -15,7 +15,7 @@ import (
 // the power then.
 type starts struct {
 	kind string
-	v    *volume
+	v    *process.Volume
 	r    *rand.Rand
 	// prepare makes what the start finds in its folder; it may be nil.
 	prepare func(t *testing.T, dir string)
@@ -44,7 +44,7 @@ func (k *starts) run(t *testing.T, n int) {
 		if !t.Run("point", func(t *testing.T) { k.strike(t, point, &sum, met, left) }) {
 			sum.Failed++
 		}
-		k.v.t = t
+		k.v.T = t
 	}
 	conclude(t, k.kind, sum, met, left)
 	if !t.Failed() && sum.Faults < n {
@@ -62,18 +62,17 @@ func (k *starts) run(t *testing.T, n int) {
 
 // site is a gateway that has not run yet, in a folder of its own.
 func (k *starts) site(t *testing.T) *site {
-	k.v.t = t
-	dir := filepath.Join(k.v.path, "start")
+	k.v.T = t
+	dir := filepath.Join(k.v.Path, "start")
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
 	s := &site{t: t, client: newClient()}
 	s.Gateway = process.New(t, "data_dir="+dir, "argon2_memory_kib=7168", "argon2_time=1")
-	s.Dir = dir
 	if k.prepare != nil {
 		k.prepare(t, dir)
 	}
-	k.v.must("sync", "-f", k.v.path)
+	k.v.Sync()
 	return s
 }
 
@@ -104,8 +103,8 @@ func (k *starts) strike(t *testing.T, point int, sum *total, met, left tally) {
 	}
 	sum.Faults++
 	met[k.stage(t, s.Dir)]++
-	k.v.cut()
-	k.v.back()
+	k.v.Cut()
+	k.v.Back()
 	s.inspect()
 	sum.add(k.verify(t, s))
 	s.kill()
@@ -118,7 +117,7 @@ func (k *starts) strike(t *testing.T, point int, sum *total, met, left tally) {
 // that the next start can use.
 func TestFirstStart(t *testing.T) {
 	t.Parallel()
-	k := &starts{kind: "first_start", v: newVolume(t, "ext4"), r: rand.New(rand.NewPCG(seedOf(t), 3)), stage: newestFile, verify: beginning,
+	k := &starts{kind: "first_start", v: process.NewVolume(t, "ext4"), r: rand.New(rand.NewPCG(seedOf(t), 3)), stage: newestFile, verify: beginning,
 		stages: []string{"with identity.db.tmp", "with history.db.tmp", "with identity.db.bak.tmp"}}
 	k.run(t, number("N", 10))
 }

@@ -19,7 +19,7 @@ import (
 // start, and the files as they were stay until the one after it has served.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
-	k := &starts{kind: "upgrade", v: newVolume(t, "ext4"), r: rand.New(rand.NewPCG(seedOf(t), 4)), prepare: oldFiles, stage: upgradeStage, verify: upgraded,
+	k := &starts{kind: "upgrade", v: process.NewVolume(t, "ext4"), r: rand.New(rand.NewPCG(seedOf(t), 4)), prepare: oldFiles, stage: upgradeStage, verify: upgraded,
 		stages: []string{"copying identity.db", "copying history.db", "history.db of schema 1, its copy there"}}
 	k.run(t, number("N", 6))
 }

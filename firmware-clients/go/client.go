@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"time"
 )
 
 // Client is one account's connection to one gateway, over all breaks. Its
@@ -34,6 +35,9 @@ type Client struct {
 	outbox *outbox
 	nextID uint64
 	link   *link // the connection of now, or nil
+	// serverTime is what the newest welcome said, and heard when.
+	serverTime, heard time.Time
+	clock             string
 }
 
 // New makes a client; Run connects it.
@@ -121,6 +125,18 @@ func (c *Client) Position(roomName string) (at Position, known bool) {
 		return Position{}, false
 	}
 	return r.at, true
+}
+
+// ServerTime returns the gateway's time, counted on from the newest welcome, for
+// devices that have no clock to trust. It is not known before the first welcome,
+// nor from a gateway that itself has no idea of the time (its clock is none).
+func (c *Client) ServerTime() (now time.Time, known bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.heard.IsZero() || c.clock == "none" {
+		return time.Time{}, false
+	}
+	return c.serverTime.Add(c.opts.Clock.Now().Sub(c.heard)), true
 }
 
 // wakeLocked tells the connection's writer that there is something to do.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"testing"
+	"time"
 
 	client "edgegw/firmware-clients/go"
 	"edgegw/internal/gatewaytest"
@@ -18,6 +19,9 @@ func TestConversation(t *testing.T) {
 	hello := await[client.Connected](ann, 1, nil)
 	if hello.User != "ann" || hello.Room != "plant.7" || hello.Session == "" || hello.MaxMessageBytes != 65536 || hello.ServerTime.IsZero() {
 		t.Errorf("the welcome reads %+v", hello)
+	}
+	if now, known := ann.ServerTime(); known != (hello.Clock != "none") || known && time.Since(now).Abs() > 5*time.Second {
+		t.Errorf("the gateway's time is %v, %v; its clock is %s", now, known, hello.Clock)
 	}
 	await[client.Subscribed](ann, 1, nil)
 	bob := start(t, client.Options{URL: g.URL, Login: password("bob"), Room: "plant.7", Subprotocol: true})

@@ -121,9 +121,10 @@ func (l *link) welcome(ctx context.Context, f *incoming) error {
 	}
 	l.state.open, l.state.maxMessage = true, f.MaxMessageBytes
 	l.state.silence = time.Duration(f.PingInterval)*time.Second + silenceGrace
+	l.welcomed = c.opts.Clock.Now()
+	c.serverTime, c.clock, c.heard = time.UnixMilli(f.ServerTime), f.Clock, l.welcomed
 	c.wakeLocked()
 	c.mu.Unlock()
-	l.welcomed = c.opts.Clock.Now()
 	return l.emit(ctx, Connected{
 		User: f.User, Role: f.Role, Room: f.Room, Connection: f.Connection, Session: f.Session,
 		ServerTime: time.UnixMilli(f.ServerTime), Clock: f.Clock,

@@ -51,6 +51,8 @@ var Floors = map[string]int{
 	"internal/gatewaytest": FloorSupport,
 	"internal/storetest":   FloorSupport,
 	"e2e/process":          FloorSupport,
+	"e2e/course":           FloorSupport,
+	"e2e/course/driver":    FloorSupport,
 	"e2e/attack":           FloorSupport,
 	"e2e/boards":           FloorSupport,
 	"e2e/disk":             FloorSupport,

@@ -74,6 +74,13 @@ func (p *Proxy) To(url string) {
 	p.target = strings.TrimPrefix(url, "http://")
 }
 
+// Target is the address of the gateway that new connections go to.
+func (p *Proxy) Target() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return "http://" + p.target
+}
+
 // Refuse has new connections end at once, or not any more.
 func (p *Proxy) Refuse(refuse bool) {
 	p.mu.Lock()
