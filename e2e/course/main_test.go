@@ -24,13 +24,18 @@ type features struct {
 	// ownClock: nobody can set the program's wall clock wrong from outside, so
 	// its driver does, by the variable COURSE_CLOCK.
 	ownClock bool
+	// platform: its WebSocket is that of a browser, which does not tell the status of
+	// a refused handshake, and decides by itself what is illegal.
+	platform bool
+	// untimed: its TLS can leave out the calendar.
+	untimed bool
 	// fixedBuffer: it takes messages up to COURSE_MAX_MESSAGE bytes.
 	fixedBuffer bool
 }
 
 var clients = map[string]features{
 	"go":          {typing: true, ownClock: true},
-	"javascript":  {typing: true},
+	"javascript":  {typing: true, platform: true},
 	"cpython":     {},
 	"micropython": {},
 	"rust":        {typing: true},

@@ -44,11 +44,11 @@ func (f *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.pairs++
 	n, own := f.pairs, f.routes[r.URL.Path]
 	f.mu.Unlock()
+	w.Header().Set("Content-Type", "application/json")
 	if own != nil {
 		own(w, r)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
 	switch r.URL.Path {
 	case "/auth/me":
 		_, _ = fmt.Fprint(w, `{"username":"ann"}`)
