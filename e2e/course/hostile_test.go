@@ -142,22 +142,25 @@ func TestDeepMessage(t *testing.T) {
 	})
 	d := driveFake(t, f)
 	d.awaitThat("message", 1, func(e *event) bool { return e.Seq == 2 })
-	deep, ok := d.await("message", 1), 0
-	for v := deep.Data; ; ok++ {
-		list, _ := v.([]any)
-		if list == nil {
-			break
-		}
-		if len(list) == 0 {
-			ok++
-			break
-		}
-		v = list[0]
-	}
-	if ok != 1000 {
-		t.Errorf("the data came %d deep", ok)
+	switch gaps := d.of("gap"); {
+	case client.shallow && (len(gaps) != 1 || gaps[0].Reason != "too_large"):
+		t.Errorf("of what is too deep was told %+v", gaps)
+	case !client.shallow && depth(d.await("message", 1).Data) != 1000:
+		t.Errorf("the data came %d deep", depth(d.await("message", 1).Data))
 	}
 	d.stop()
+}
+
+// depth is how deep lists are nested.
+func depth(v any) int {
+	list, ok := v.([]any)
+	switch {
+	case !ok:
+		return 0
+	case len(list) == 0:
+		return 1
+	}
+	return 1 + depth(list[0])
 }
 
 // TestTooLarge sends 64 KiB to a buffer of 1 KiB: it is told, and what follows comes.

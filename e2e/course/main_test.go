@@ -29,6 +29,8 @@ type features struct {
 	platform bool
 	// untimed: its TLS can leave out the calendar.
 	untimed bool
+	// shallow: its stack does not carry the deepest data, which it tells as too large.
+	shallow bool
 	// fixedBuffer: it takes messages up to COURSE_MAX_MESSAGE bytes.
 	fixedBuffer bool
 }
@@ -36,8 +38,8 @@ type features struct {
 var clients = map[string]features{
 	"go":          {typing: true, ownClock: true},
 	"javascript":  {typing: true, platform: true},
-	"cpython":     {},
-	"micropython": {},
+	"cpython":     {fixedBuffer: true, shallow: true},
+	"micropython": {fixedBuffer: true, shallow: true},
 	"rust":        {typing: true},
 	"c":           {fixedBuffer: true},
 }
