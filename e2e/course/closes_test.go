@@ -69,7 +69,7 @@ func TestCloses(t *testing.T) {
 			f.Then(func(p *gatewaytest.Peer) {
 				p.Text(gatewaytest.Hello)
 				p.Text(`{"type":"subscribed","room":"lobby","epoch":"e1","seq":1,"recovered":true,"replay":0,"from":1}`)
-				p.Drain()
+				serve(p, 1)
 			})
 			d := driveFake(t, f)
 			if c.Client == "skip" {
