@@ -73,16 +73,19 @@ func (p *Peer) Welcome() {
 	p.Text(`{"type":"subscribed","room":"lobby","epoch":"e1","seq":0}`)
 }
 
-// Close sends a close frame, and reads until the client has gone.
+// Close sends a close frame, and waits for the client's.
 func (p *Peer) Close(code int, reason string) {
 	p.Send(0x88, string([]byte{byte(code >> 8), byte(code)})+reason)
 	p.Drain()
 }
 
-// Drain reads until the client has gone.
+// Drain reads until the client has gone, or has closed.
 func (p *Peer) Drain() {
-	_ = p.SetReadDeadline(time.Now().Add(patience))
-	_, _ = io.Copy(io.Discard, p.r)
+	for {
+		if first, _ := p.Next(); first == 0 || first == 0x88 {
+			return
+		}
+	}
 }
 
 // Next reads a frame from the client; its first byte is 0 when there is none.
