@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"edgegw/e2e/process"
 )
 
@@ -112,17 +114,20 @@ func TestSecretsOfCommands(t *testing.T) {
 	} {
 		cmd := exec.CommandContext(t.Context(), process.Bin(), append(strings.Fields(c.args), "--data-dir", g.Dir)...)
 		cmd.Env = process.Environment()
-		in, err1 := cmd.StdinPipe()
+		read, in, err1 := os.Pipe()
 		out, err2 := cmd.StderrPipe()
 		if err1 != nil || err2 != nil {
 			t.Fatal(err1, err2)
 		}
-		if err := cmd.Start(); err != nil {
+		cmd.Stdin = read
+		err := cmd.Start()
+		_ = read.Close()
+		if err != nil {
 			t.Fatal(err)
 		}
 		// Half of what it reads is there; the rest is still to come.
 		_, _ = in.Write([]byte(c.stdin[:len(c.stdin)/2]))
-		for deadline := time.Now().Add(patience); !hasBegun(cmd.Process.Pid) && time.Now().Before(deadline); {
+		for deadline := time.Now().Add(patience); !isRead(t, in) && time.Now().Before(deadline); {
 			time.Sleep(time.Millisecond)
 		}
 		for _, name := range []string{"cmdline", "environ"} {
@@ -150,10 +155,14 @@ func TestSecretsOfCommands(t *testing.T) {
 	t.Logf("commands: 0 secrets in %d command lines and environments", looked)
 }
 
-// hasBegun reports whether the process is edgegw by now, and has read something.
-func hasBegun(pid int) bool {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
-	return err == nil && strings.Contains(string(b), "rchar: ") && !strings.Contains(string(b), "rchar: 0\n")
+// isRead reports whether everything that was written into a pipe has been read: the
+// program runs by then, and has its command line and its environment.
+func isRead(t *testing.T, pipe *os.File) bool {
+	left, err := unix.IoctlGetInt(int(pipe.Fd()), unix.TIOCINQ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return left == 0
 }
 
 // A process that dies with all its stacks printed, in the middle of logins, has

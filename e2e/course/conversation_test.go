@@ -226,7 +226,7 @@ func (p *part) line(peer *gatewaytest.Peer, l line) {
 
 // samples are what placeholders of these members stand for; of others it is a text.
 var samples = map[string]any{
-	"ts": 1795455897123, "server_time": 1795455897123, "expires_in": 900, "ping_interval": 25, "max_message_bytes": 65536,
+	"ts": int64(1795455897123), "server_time": int64(1795455897123), "expires_in": 900, "ping_interval": 25, "max_message_bytes": 65536,
 	"seq": 1, "from": 1, "to": 2, "replay": 0, "retry_after_ms": 50, "recovered": false, "clock": "none",
 }
 
