@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -74,9 +73,7 @@ func start(t *testing.T, options ...string) *gateway {
 func (g *gateway) finish() {
 	if g.Runs() {
 		g.checkLiving()
-		if err := g.End(syscall.SIGTERM); err != nil {
-			g.t.Errorf("the gateway did not stop well: %v", err)
-		}
+		g.Stop()
 	}
 	g.client.CloseIdleConnections()
 	log := g.Logged()

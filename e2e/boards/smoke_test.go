@@ -15,7 +15,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -57,15 +56,11 @@ func TestConversation(t *testing.T) {
 	}
 	history(t, client, g, session.AccessToken, text)
 	examine(t, g)
-	if err := g.End(syscall.SIGTERM); err != nil {
-		t.Errorf("the gateway did not stop well: %v", err)
-	}
+	g.Stop()
 
 	g.Run()
 	history(t, client, g, session.AccessToken, text)
-	if err := g.End(syscall.SIGTERM); err != nil {
-		t.Errorf("the gateway did not stop well the second time: %v", err)
-	}
+	g.Stop()
 	t.Logf("ready after %v; all of it took %v", ready.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
 }
 

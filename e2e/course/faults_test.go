@@ -3,7 +3,6 @@ package course_test
 import (
 	"fmt"
 	"net/http"
-	"syscall"
 	"testing"
 	"time"
 
@@ -48,9 +47,7 @@ func faults() []fault {
 		{name: "ok nothing", do: func(*site, *driver) { time.Sleep(time.Second) }},
 		{name: "ok the gateway restarts", do: func(s *site, d *driver) {
 			for n := range 2 {
-				if err := s.End(syscall.SIGTERM); err != nil {
-					s.t.Errorf("the gateway did not stop well: %v", err)
-				}
+				s.Stop()
 				s.again()
 				d.await("connected", n+2)
 			}
@@ -193,9 +190,7 @@ func TestPowerCut(t *testing.T) {
 	}
 	s.balance(d, tr.finish())
 	d.stop()
-	if err := s.End(syscall.SIGTERM); err != nil {
-		t.Errorf("the gateway did not stop well: %v", err)
-	}
+	s.Stop()
 }
 
 // TestDeviceLosesPower kills the client before it has saved its newest refresh

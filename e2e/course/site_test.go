@@ -38,11 +38,7 @@ func open(t *testing.T, options ...string) *site {
 	s := &site{t: t, Gateway: process.New(t, append(own, options...)...), client: &http.Client{Timeout: process.Patience}}
 	t.Cleanup(func() {
 		s.client.CloseIdleConnections()
-		if s.Runs() {
-			if err := s.End(syscall.SIGTERM); err != nil {
-				t.Errorf("the gateway did not stop well: %v", err)
-			}
-		}
+		s.Stop()
 	})
 	s.Run()
 	s.admin = s.Token("admin", time.Hour)

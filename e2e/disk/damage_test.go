@@ -52,9 +52,7 @@ func TestDamagedHistory(t *testing.T) {
 	if a := s.publish(make(ledger), "a", "still there"); a.Status != http.StatusCreated {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}
-	if err := s.End(syscall.SIGTERM); err != nil {
-		t.Errorf("it did not stop well: %v", err)
-	}
+	s.Stop()
 	s.Run()
 	if health := string(s.ask("GET", "/health", nil).Body); strings.Contains(health, "was damaged") {
 		t.Errorf("after a start that found nothing: %s", health)

@@ -156,9 +156,7 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("health: %s", h.Body)
 	}
 	s.check(l)
-	if err := s.End(syscall.SIGTERM); err != nil {
-		t.Errorf("it did not stop well: %v", err)
-	}
+	s.Stop()
 	s.Run()
 	s.check(l)
 }

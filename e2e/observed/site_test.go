@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -50,11 +49,7 @@ func open(t *testing.T, options ...string) *site {
 	s.Run()
 	t.Cleanup(func() {
 		s.client.CloseIdleConnections()
-		if s.Runs() {
-			if err := s.End(syscall.SIGTERM); err != nil {
-				t.Errorf("the gateway did not stop well: %v", err)
-			}
-		}
+		s.Stop()
 	})
 	s.enrol()
 	return s

@@ -204,6 +204,18 @@ func (g *Gateway) End(signal syscall.Signal) error {
 	return g.Ended()
 }
 
+// Stop ends it as systemd does, if it still runs; the test fails if that does not go
+// well.
+func (g *Gateway) Stop() {
+	g.t.Helper()
+	if !g.Runs() {
+		return
+	}
+	if err := g.End(syscall.SIGTERM); err != nil {
+		g.t.Errorf("the gateway did not stop well: %v", err)
+	}
+}
+
 // Gone is closed when the process has ended, for whatever reason; Ended then says
 // how.
 func (g *Gateway) Gone() <-chan struct{} { return g.gone }

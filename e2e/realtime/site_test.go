@@ -45,11 +45,7 @@ func open(t *testing.T, rooms string, options ...string) *site {
 
 func (s *site) finish() {
 	s.client.CloseIdleConnections()
-	if s.Runs() {
-		if err := s.End(syscall.SIGTERM); err != nil {
-			s.t.Errorf("the gateway did not stop well: %v", err)
-		}
-	}
+	s.Stop()
 	shown := 0
 	for line := range strings.Lines(s.Logged()) {
 		if (strings.Contains(line, `"level":"ERROR"`) || !strings.HasPrefix(line, "{")) && shown < 20 {
