@@ -139,7 +139,7 @@ enum edgegw_event_type {
 };
 
 /* What has happened. Which members count stands with the event's type; the others
- * are 0. Texts are good until the event function returns. */
+ * may hold anything. Texts are good until the event function returns. */
 struct edgegw_event {
     enum edgegw_event_type event;
     bool has_recovered, recovered, has_replay, reset;
@@ -196,8 +196,7 @@ enum edgegw_result {
     EDGEGW_OK = 0,
     EDGEGW_INVALID = -1,   /* an argument is against its description */
     EDGEGW_FULL = -2,      /* no space in the outbox, or in the table of rooms */
-    EDGEGW_DUPLICATE = -3, /* a publication of this id waits for its ack */
-    EDGEGW_ENDED = -4      /* the client has stopped, or was never started */
+    EDGEGW_DUPLICATE = -3 /* a publication of this id waits for its ack */
 };
 
 /* A client. Its members are its own; the size is what counts: EDGEGW_STATE_MAX
@@ -207,50 +206,51 @@ enum edgegw_result {
 /* How an HTTP answer is read. */
 struct edgegw_http {
     uint32_t left;    /* bytes of the body, or of the chunk, that are to come */
-    uint16_t fill;    /* bytes of the line or the body so far */
+    uint32_t sent;    /* bytes of the request */
+    uint32_t retry_s; /* Retry-After */
+    uint16_t line;    /* bytes of the line so far */
+    uint16_t body;    /* bytes of the body so far */
     uint16_t status;  /* of the answer */
     uint16_t seen;    /* headers */
     uint8_t step;     /* where in the answer */
     uint8_t purpose;  /* what was asked */
-    uint32_t retry_s; /* Retry-After */
+};
+
+/* Where in a UTF-8 text a check has come. */
+struct edgegw_utf8 {
+    uint8_t left, low, high;
 };
 
 struct edgegw {
+    /* What is used most often stands first: small offsets make small code. */
     uint32_t now;
-    uint8_t phase, renew;
-    uint8_t tries, renew_tries;
-    uint16_t flags;
-    uint16_t conn[2];
-    uint16_t serial;
-    uint32_t deadline, renew_at, heard, welcomed, quiet_until, pace, silence;
-    /* What is being sent. */
-    uint8_t sending, request;
-    uint8_t mask[4];
-    uint32_t sent;
+    uint8_t phase, renew, tries, renew_tries;
+    uint8_t sending, pong_len, head_fill, control_fill;
+    uint16_t flags, conn[2], serial;
+    uint32_t deadline, renew_at, heard, welcomed, silence, quiet_until, pace;
+    struct edgegw_http http;
+    /* The frame that is being sent. */
     struct edgegw_room *sending_room;
-    uint32_t sending_record;
+    uint32_t sent, sending_record;
+    uint16_t close_code, order;
+    uint8_t mask[4];
     /* The frame and the message that are being received. */
-    uint8_t head[10];
-    uint8_t head_fill, opcode, message_opcode, utf8_left, utf8_low, utf8_high;
-    uint8_t control_fill, pong_len;
     uint32_t left, rx_fill;
-    uint8_t control[126], pong[125];
-    uint16_t close_code;
+    uint8_t opcode, message_opcode;
+    struct edgegw_utf8 utf8;
+    uint8_t head[10];
     /* The session. */
     char *access, *refresh;
     uint16_t access_len, refresh_len;
     uint32_t access_until;
-    struct edgegw_http http;
-    uint8_t nonce[16];
     /* What is published. */
-    uint32_t outbox_fill, max_message;
-    uint32_t next_id;
-    uint16_t order;
-    char id_prefix[13];
-    /* The gateway's time, at heard_time. */
+    uint32_t outbox_fill, max_message, next_id;
+    /* The gateway's time, at time_heard. */
     uint64_t server_time;
-    uint32_t heard_time;
+    uint32_t time_heard;
     struct edgegw_config config;
+    char id_prefix[17];
+    uint8_t nonce[16], control[126], pong[125];
 };
 
 /* Makes a client of config, which is copied. Nothing happens before edgegw_start.

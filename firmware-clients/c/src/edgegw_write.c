@@ -1,0 +1,186 @@
+/* Writing: frames and requests are put together again for each piece that is sent,
+ * so that none has to be kept; and the hash of the handshake. */
+#include "edgegw_internal.h"
+#include <stdarg.h>
+
+void edgegw_put_byte(struct edgegw_sink *s, unsigned b)
+{
+    uint32_t at = s->at++;
+    if (at >= s->skip && s->fill < s->size) {
+        if (s->mask) {
+            b ^= s->mask[(at - s->mask_from) & 3];
+        }
+        s->out[s->fill++] = (uint8_t)b;
+    }
+}
+
+static void put_hex(struct edgegw_sink *s, unsigned b)
+{
+    edgegw_put_byte(s, (unsigned char)"0123456789ABCDEF"[b >> 4]);
+    edgegw_put_byte(s, (unsigned char)"0123456789ABCDEF"[b & 15]);
+}
+
+/* v / 10, without what boards have no instruction for. */
+static uint64_t tenth(uint64_t v, unsigned *rest)
+{
+    unsigned r = 0;
+    for (int i = 0; i < 64; i++) {
+        r = r << 1 | (unsigned)(v >> 63);
+        v <<= 1;
+        if (r >= 10) {
+            r -= 10;
+            v |= 1;
+        }
+    }
+    *rest = r;
+    return v;
+}
+
+static void put_number(struct edgegw_sink *s, uint64_t v)
+{
+    char digit[20];
+    unsigned n = 0, rest;
+    do {
+        v = tenth(v, &rest);
+        digit[n++] = (char)('0' + rest);
+    } while (v);
+    while (n) {
+        edgegw_put_byte(s, (unsigned char)digit[--n]);
+    }
+}
+
+/* Bytes in the way of %s, %b, %q or %e. */
+static void put_bytes(struct edgegw_sink *s, char how, const char *p, size_t n)
+{
+    for (; n; n--) {
+        unsigned b = (unsigned char)*p++;
+        bool word = b - '0' <= 9 || (b | 0x20) - 'a' < 26 || b == '-' || b == '.' || b == '_' || b == '~';
+        if (how == 'e' && !word) {
+            edgegw_put_byte(s, '%');
+            put_hex(s, b);
+        } else if (how == 'q' && b < ' ') {
+            edgegw_put(s, "\\u00");
+            put_hex(s, b);
+        } else {
+            if (how == 'q' && (b == '"' || b == '\\')) {
+                edgegw_put_byte(s, '\\');
+            }
+            edgegw_put_byte(s, b);
+        }
+    }
+}
+
+void edgegw_put(struct edgegw_sink *s, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    for (char ch; (ch = *format++) != 0;) {
+        if (ch != '%') {
+            edgegw_put_byte(s, (unsigned char)ch);
+            continue;
+        }
+        char how = *format++;
+        const void *p = va_arg(args, const void *);
+        if (how == 'u') {
+            uint64_t v;
+            memcpy(&v, p, sizeof v);
+            put_number(s, v);
+            continue;
+        }
+        size_t n = how == 's' ? strlen(p) : va_arg(args, size_t);
+        if (how == 'q') {
+            edgegw_put_byte(s, '"');
+        }
+        put_bytes(s, how, p, n);
+        if (how == 'q') {
+            edgegw_put_byte(s, '"');
+        }
+    }
+    va_end(args);
+}
+
+void edgegw_base64(const uint8_t *p, size_t n, char *out)
+{
+    uint32_t three = 1; /* a mark behind which the bytes come in */
+    for (size_t i = 0; i < n || three != 1;) {
+        unsigned spare = 0;
+        while (three < 1u << 24) {
+            spare += i >= n;
+            three = three << 8 | (i < n ? p[i] : 0u);
+            i++;
+        }
+        for (unsigned k = 0; k < 4; k++) {
+            unsigned v = three >> 18 & 63;
+            three <<= 6;
+            *out++ = k + spare > 3 ? '='
+                     : v < 26      ? (char)('A' + v)
+                     : v < 52      ? (char)('a' + v - 26)
+                     : v < 62      ? (char)('0' + v - 52)
+                     : v == 62     ? '+'
+                                   : '/';
+        }
+        three = 1;
+    }
+    *out = 0;
+}
+
+static uint32_t rotated(uint32_t v, unsigned n)
+{
+    return v << n | v >> (32 - n);
+}
+
+/* One block of SHA-1 (RFC 3174 method 2: the schedule turns in 16 words). */
+static void sha1_block(uint32_t h[5], uint32_t w[16])
+{
+    uint32_t a = h[0], b = h[1], c = h[2], d = h[3], e = h[4];
+    for (unsigned t = 0; t < 80; t++) {
+        uint32_t f, x = w[t & 15];
+        if (t >= 16) {
+            x = rotated(w[(t + 13) & 15] ^ w[(t + 8) & 15] ^ w[(t + 2) & 15] ^ x, 1);
+            w[t & 15] = x;
+        }
+        if (t < 20) {
+            f = (d ^ (b & (c ^ d))) + 0x5a827999u;
+        } else if (t < 40) {
+            f = (b ^ c ^ d) + 0x6ed9eba1u;
+        } else if (t < 60) {
+            f = ((b & c) | (d & (b | c))) + 0x8f1bbcdcu;
+        } else {
+            f = (b ^ c ^ d) + 0xca62c1d6u;
+        }
+        x += rotated(a, 5) + f + e;
+        e = d;
+        d = c;
+        c = rotated(b, 30);
+        b = a;
+        a = x;
+    }
+    h[0] += a;
+    h[1] += b;
+    h[2] += c;
+    h[3] += d;
+    h[4] += e;
+}
+
+void edgegw_accept(const uint8_t nonce[16], char *out)
+{
+    uint32_t h[5] = {0x67452301u, 0xefcdab89u, 0x98badcfeu, 0x10325476u, 0xc3d2e1f0u};
+    uint32_t w[16];
+    uint8_t text[64], sum[20];
+    /* 24 and 36 bytes: the padding makes it two blocks. */
+    edgegw_base64(nonce, 16, (char *)text);
+    memcpy(text + 24, "258EAFA5-E914-47DA-95CA-C5AB0DC85B11\x80", 37);
+    memset(text + 61, 0, 3);
+    for (unsigned i = 0; i < 16; i++) {
+        const uint8_t *p = text + 4 * i;
+        w[i] = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+    }
+    sha1_block(h, w);
+    memset(w, 0, sizeof w);
+    w[15] = 60 * 8;
+    sha1_block(h, w);
+    for (unsigned i = 0; i < 20; i++) {
+        sum[i] = (uint8_t)(h[i >> 2] >> (24 - 8 * (i & 3)));
+    }
+    edgegw_base64(sum, 20, out);
+}
