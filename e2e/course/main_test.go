@@ -41,7 +41,7 @@ var clients = map[string]features{
 	"cpython":     {fixedBuffer: true, shallow: true},
 	"micropython": {fixedBuffer: true, shallow: true},
 	"rust":        {typing: true},
-	"c":           {fixedBuffer: true},
+	"c":           {fixedBuffer: true, untimed: true},
 }
 
 // client is the one that runs.

@@ -44,11 +44,14 @@ struct edgegw_posix_link {
     int fd;        /* or -1 */
     uint16_t conn; /* which the client wanted; 0 for none */
     uint8_t state;
-    uint8_t wants;      /* poll events that TLS waits for */
+    bool wants_write;   /* poll for that, too */
+    bool more;          /* there may be bytes that poll does not know of */
+    bool pinned;        /* the pin has been seen in the handshake */
     uint32_t next_addr; /* which of the host's addresses is to be tried */
     size_t out_fill, out_sent;
     uint8_t out[EDGEGW_POSIX_OUTPUT];
 #ifdef EDGEGW_MBEDTLS
+    struct edgegw_posix *owner;
     mbedtls_ssl_context ssl;
 #endif
 };
@@ -63,12 +66,13 @@ struct edgegw_posix {
     char port[6];
     char path[128];
     bool tls;
+    uint8_t address[16]; /* host, if it is an IP address, */
+    uint8_t address_len; /* of so many bytes; else 0 */
 #ifdef EDGEGW_MBEDTLS
     mbedtls_ssl_config tls_config;
     mbedtls_x509_crt ca;
     mbedtls_entropy_context entropy;
     mbedtls_ctr_drbg_context drbg;
-    bool pinned; /* the pin has been seen in the handshake at hand */
 #endif
 };
 
