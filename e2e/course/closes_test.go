@@ -84,7 +84,7 @@ func TestCloses(t *testing.T) {
 func (c *ending) check(t *testing.T, f *gatewaytest.Fake, d *driver) {
 	closed := d.await("closed", 1)
 	// A browser's WebSocket takes codes from 5000 on for illegal, and says 1006.
-	if c.Code != nil && closed.status() != *c.Code && !(client.platform && *c.Code >= 5000) {
+	if c.Code != nil && closed.status() != *c.Code && !((client.platform || client.strict) && *c.Code >= 5000) {
 		t.Errorf("it was closed with %v, want %d", closed.Code, *c.Code)
 	}
 	if c.Client == "stop" {

@@ -27,6 +27,9 @@ type features struct {
 	// platform: its WebSocket is that of a browser, which does not tell the status of
 	// a refused handshake, and decides by itself what is illegal.
 	platform bool
+	// strict: its WebSocket library, tungstenite, takes a close code from 5000 on for
+	// illegal (RFC 6455 section 7.4.2) and puts 1002 in its place before anybody sees it.
+	strict bool
 	// untimed: its TLS can leave out the calendar.
 	untimed bool
 	// shallow: its stack does not carry the deepest data, which it tells as too large.
@@ -40,7 +43,7 @@ var clients = map[string]features{
 	"javascript":  {typing: true, platform: true},
 	"cpython":     {fixedBuffer: true, shallow: true},
 	"micropython": {fixedBuffer: true, shallow: true},
-	"rust":        {typing: true},
+	"rust":        {typing: true, untimed: true, strict: true},
 	"c":           {fixedBuffer: true, untimed: true},
 }
 
