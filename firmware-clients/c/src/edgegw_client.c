@@ -236,7 +236,7 @@ static bool unbase64(char *p, size_t *n)
     }
     *w = 0;
     *n = (size_t)(w - p);
-    return true;
+    return have < 6;
 }
 
 struct edgegw_text edgegw_bytes(const struct edgegw_event *e)

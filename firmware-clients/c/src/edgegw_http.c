@@ -139,6 +139,10 @@ static void line(struct edgegw *c, char *p)
         break;
     case STEP_CHUNK_END:
         h->step = STEP_SIZE;
+        if (*p) { /* the chunk is longer than it said */
+            h->status = 0;
+            h->step = STEP_DONE;
+        }
         break;
     default: /* a trailer */
         h->step = *p ? STEP_TRAILER : STEP_DONE;

@@ -164,7 +164,8 @@ int edgegw_publish(struct edgegw *c, const char *room, const char *id, const cha
     while (end && (*end == ' ' || *end == '\n' || *end == '\r' || *end == '\t')) {
         end++;
     }
-    if (end != p + n) {
+    struct edgegw_utf8 u = {0, 0, 0};
+    if (end != p + n || !edgegw_utf8_check(&u, (uint8_t *)p, n)) { /* the gateway would close, with 1007 */
         return EDGEGW_INVALID;
     }
     c->order++;

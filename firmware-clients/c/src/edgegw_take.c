@@ -159,7 +159,7 @@ void edgegw_take(struct edgegw *c, bool cut)
         welcome(c, &e);
     } else if (type == SUBSCRIBED && r) {
         edgegw_room_subscribed(c, r, &e);
-    } else if (type == MESSAGE && r) {
+    } else if (type == MESSAGE && r && e.data.p) {
         edgegw_room_message(c, r, &e);
     } else if (type == GAP && r) {
         edgegw_room_gap(c, r, &e);
