@@ -16,8 +16,8 @@ export PORT VERSION
 
 TOOLS := .cache/tools
 
-# Every area that `make test` runs, the longest first.
-AREAS := test-race lint test-arm test-boards fuzz-smoke test-386 test-realtime test-disk test-firstrun test-torture test-attack test-observed test-api test-conformance test-browser test-client-go test-client-javascript test-client-micropython cross-smoke tidy-check test-tools test-service test-packages test-boot
+# Every area that `make test` runs, the longest first, and last what runs alone.
+AREAS := test-race lint test-arm test-boards fuzz-smoke test-386 test-realtime test-disk test-firstrun test-torture test-attack test-observed test-api test-conformance test-client-go test-client-javascript test-client-micropython cross-smoke tidy-check test-tools test-service test-packages test-boot test-browser
 
 .PHONY: help
 help: ## print this

@@ -76,7 +76,7 @@ export class Client {
   #setState(state) { this.#state = state; this.#emit('state', state); }
 
   /** The time of the gateway in Unix milliseconds, undefined before the first welcome. */
-  serverTime() { return this.#welcomed && this.#welcomed.server_time + this.#o.now() - this.#welcomed.at; }
+  serverTime() { return this.#welcomed && Math.round(this.#welcomed.server_time + this.#o.now() - this.#welcomed.at); }
 
   /** How far the client has come in a room. */
   position(room = this.#home) {
@@ -166,7 +166,11 @@ export class Client {
       }
     }
     if (this.#canLogIn()) {
-      await this.login();
+      try {
+        await this.login();
+      } catch (e) {
+        throw e.status === 401 ? this.#loginNeeded(e) : e; // the same again would be refused again
+      }
       return this.#access;
     }
     if (before && !fresh) return before; // one that somebody else made: till it ends
@@ -291,7 +295,7 @@ export class Client {
     this.#setState({ state: 'connecting' });
     try {
       const me = await this.#fetch('GET', '/auth/me', undefined, { Authorization: `Bearer ${link.token}` });
-      if (this.#home && me.role !== 'admin' && !mayEnter(me.grants, this.#home)) {
+      if (this.#home && me.role !== 'admin' && Array.isArray(me.grants) && !mayEnter(me.grants, this.#home)) {
         if (this.#running) this.#stop({ state: 'stopped', code: 4503, reason: 'forbidden' });
         return;
       }
@@ -538,7 +542,7 @@ const FRAMES = {
 };
 
 // Grants add up; `*` matches any run of characters.
-function mayEnter(grants = [], room) {
+function mayEnter(grants, room) {
   return grants.some(({ room: pattern }) =>
     new RegExp('^' + pattern.split('*').map((s) => s.replace(/[.~\\+?^${}()|[\]]/g, '\\$&')).join('.*') + '$').test(room));
 }
