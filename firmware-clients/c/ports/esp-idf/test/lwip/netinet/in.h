@@ -1,0 +1,2 @@
+#pragma once
+#define IPPROTO_TCP 6
