@@ -66,8 +66,8 @@ extern "C" {
 /* No time, or never. */
 #define EDGEGW_NEVER UINT32_MAX
 
-/* Bytes of text: UTF-8, with a NUL behind it that len does not count; there may
- * be NULs inside. p is NULL when there is none. */
+/* Bytes of text: UTF-8, with a NUL behind it that len does not count. There may be
+ * NULs inside. What is not there is empty; p is never NULL. */
 struct edgegw_text {
     const char *p;
     size_t len;
@@ -82,13 +82,13 @@ struct edgegw_position {
 
 /* A place in the table of rooms. It belongs to the client. */
 struct edgegw_room {
+    uint32_t flags;
     struct edgegw_position at;
-    uint16_t flags;
     char name[EDGEGW_ROOM_MAX + 1];
 };
 
 enum edgegw_event_type {
-    /* A login or a refresh gave tokens: refresh_token (none: p is NULL), and in
+    /* A login or a refresh gave tokens: refresh_token (or none), and in
      * reason how: device, password or refresh. Who keeps the refresh token across
      * restarts writes it here; with a device key nothing has to be kept. */
     EDGEGW_EVENT_LOGIN = 1,
@@ -143,14 +143,13 @@ enum edgegw_event_type {
 struct edgegw_event {
     enum edgegw_event_type event;
     bool has_recovered, recovered, has_replay, reset;
-    uint16_t status;
-    uint32_t wait_ms;
+    uint32_t status, wait_ms;
     /* From here on the reader of frames fills the members by their order. */
+    uint64_t seq, from, to, ts, replay, server_time;
+    uint32_t expires_in, ping_interval, max_message_bytes, retry_after_ms, protocol;
     struct edgegw_text room, id, user, data, reason, code, epoch, encoding, message;
     struct edgegw_text durability, clock, role, session, connection, refresh_token;
     struct edgegw_text internal[2];
-    uint64_t seq, from, to, ts, replay, server_time, expires_in, ping_interval;
-    uint64_t max_message_bytes, retry_after_ms, protocol;
 };
 
 /* What a client is given. The texts end with a NUL; texts and buffers have to stay
@@ -168,7 +167,7 @@ struct edgegw_config {
     uint8_t *rx; /* holds the longest message that is taken, EDGEGW_RX_MIN or more */
     size_t rx_size;
     uint8_t *outbox; /* holds what is published and not acknowledged; may be none. Each
-                        takes data, id and room and up to 20 bytes more */
+                        takes data, id and room and up to 22 bytes more */
     size_t outbox_size;
     char *tokens; /* holds access token, refresh token and the answer that brings the
                      next ones: 2,048 is plenty; at least EDGEGW_TOKENS_MIN */
@@ -205,52 +204,46 @@ enum edgegw_result {
 
 /* How an HTTP answer is read. */
 struct edgegw_http {
+    uint32_t purpose; /* what was asked */
+    uint32_t step;    /* where in the answer */
+    uint32_t status;  /* of the answer */
+    uint32_t seen;    /* headers */
     uint32_t left;    /* bytes of the body, or of the chunk, that are to come */
     uint32_t sent;    /* bytes of the request */
     uint32_t retry_s; /* Retry-After */
-    uint16_t line;    /* bytes of the line so far */
-    uint16_t body;    /* bytes of the body so far */
-    uint16_t status;  /* of the answer */
-    uint16_t seen;    /* headers */
-    uint8_t step;     /* where in the answer */
-    uint8_t purpose;  /* what was asked */
+    char *line;       /* where the line at hand begins */
+    char *fill;       /* where the next byte goes */
 };
 
 /* Where in a UTF-8 text a check has come. */
 struct edgegw_utf8 {
-    uint8_t left, low, high;
+    uint32_t left, low, high;
 };
 
 struct edgegw {
-    /* What is used most often stands first: small offsets make small code. */
-    uint32_t now;
-    uint8_t phase, renew, tries, renew_tries;
-    uint8_t sending, pong_len, head_fill, control_fill;
-    uint16_t flags, conn[2], serial;
-    uint32_t deadline, renew_at, heard, welcomed, silence, quiet_until, pace;
-    struct edgegw_http http;
-    /* The frame that is being sent. */
-    struct edgegw_room *sending_room;
-    uint32_t sent, sending_record;
-    uint16_t close_code, order;
-    uint8_t mask[4];
-    /* The frame and the message that are being received. */
-    uint32_t left, rx_fill;
-    uint8_t opcode, message_opcode;
-    struct edgegw_utf8 utf8;
-    uint8_t head[10];
-    /* The session. */
-    char *access, *refresh;
-    uint16_t access_len, refresh_len;
-    uint32_t access_until;
-    /* What is published. */
-    uint32_t outbox_fill, max_message, next_id;
-    /* The gateway's time, at time_heard. */
-    uint64_t server_time;
-    uint32_t time_heard;
+    /* What is used most often stands first, in whole words: short offsets and no
+     * narrow loads make the code small. */
+    uint32_t phase, now, deadline, conn[2], renew;
     struct edgegw_config config;
-    char id_prefix[17];
-    uint8_t nonce[16], control[126], pong[125];
+    /* The frame that is being sent, and its text. */
+    uint32_t sending, sent, close_code, quiet_until;
+    const char *sending_text, *sending_record_room;
+    struct edgegw_room *sending_room;
+    /* The session: the access token stands at the start of tokens, the other one at
+     * the end. */
+    uint32_t access_len, access_ended, access_until, unsure, refused;
+    char *refresh;
+    struct edgegw_http http;
+    /* The frame and the message that are being received. */
+    uint32_t left, rx_fill, opcode, message_opcode, head_fill, control_fill, pong_due, pong_len;
+    struct edgegw_utf8 utf8;
+    uint32_t heard, silence, welcomed, renew_at, tries, renew_tries, serial, pace;
+    /* What is published. */
+    uint32_t outbox_fill, max_message, order;
+    /* The gateway's time, at time_heard. */
+    uint32_t time_known, time_heard;
+    uint64_t server_time;
+    uint8_t mask[4], head[10], nonce[16], control[126], pong[125];
 };
 
 /* Makes a client of config, which is copied. Nothing happens before edgegw_start.
@@ -327,7 +320,7 @@ uint64_t edgegw_server_time(const struct edgegw *c, uint32_t now);
 
 /* The bytes of a message that was published as text or as bytes; of any other, the
  * JSON. It decodes in place, so it is called once for an event, and data is used up.
- * p is NULL when what calls itself base64 is none. */
+ * They are none when what calls itself base64 is none. */
 struct edgegw_text edgegw_bytes(const struct edgegw_event *e);
 
 #ifdef __cplusplus

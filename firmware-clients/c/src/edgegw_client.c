@@ -1,26 +1,28 @@
 /* The client as its user sees it. */
 #include "edgegw_internal.h"
 
-/* Compile-time checks: what edgegw_json.c relies on, and the budget of RAM. */
-typedef char edgegw_texts_lie_in_a_row[offsetof(struct edgegw_event, internal) ==
-                                               offsetof(struct edgegw_event, room) + 15 * sizeof(struct edgegw_text)
-                                           ? 1
-                                           : -1];
-typedef char edgegw_numbers_lie_in_a_row[offsetof(struct edgegw_event, protocol) ==
-                                                 offsetof(struct edgegw_event, seq) + 10 * sizeof(uint64_t)
-                                             ? 1
-                                             : -1];
-typedef char edgegw_fits_its_budget[sizeof(struct edgegw) <= EDGEGW_STATE_MAX ? 1 : -1];
+#define RENEW_BEFORE 10000 /* ms that a token has to live to be connected with */
+
+/* Checked when compiling: what edgegw_json.c relies on, and the budget of RAM. */
+#define CHECK(name, so) typedef char edgegw_check_##name[(so) ? 1 : -1]
+#define OFFSET(member) offsetof(struct edgegw_event, member)
+CHECK(texts, OFFSET(internal) == OFFSET(room) + 15 * sizeof(struct edgegw_text));
+CHECK(numbers, OFFSET(server_time) == OFFSET(seq) + 5 * sizeof(uint64_t));
+CHECK(small_numbers, OFFSET(protocol) == OFFSET(expires_in) + 4 * sizeof(uint32_t));
+CHECK(size, sizeof(struct edgegw) <= EDGEGW_STATE_MAX);
+
+void edgegw_clear(struct edgegw_event *e)
+{
+    memset(e, 0, sizeof *e);
+    for (struct edgegw_text *t = &e->room; t < e->internal + 2; t++) {
+        t->p = "";
+    }
+}
 
 void edgegw_set_text(struct edgegw_text *t, const char *p)
 {
     t->p = p;
     t->len = strlen(p);
-}
-
-bool edgegw_is(const struct edgegw_text *t, const char *word)
-{
-    return t->p && strcmp(t->p, word) == 0;
 }
 
 void edgegw_tell(struct edgegw *c, struct edgegw_event *e, enum edgegw_event_type type)
@@ -31,12 +33,11 @@ void edgegw_tell(struct edgegw *c, struct edgegw_event *e, enum edgegw_event_typ
 
 static bool good(const struct edgegw_config *o)
 {
-    return o->host && o->rx && o->rx_size >= EDGEGW_RX_MIN && o->rx_size <= INT32_MAX && o->tokens &&
-           o->tokens_size >= EDGEGW_TOKENS_MIN && o->rooms && o->room_count && o->random && o->event &&
-           (o->outbox || !o->outbox_size) && o->outbox_size <= INT32_MAX && !o->username == !o->password &&
-           (o->device_key || o->password || o->refresh_token) && !(o->device_key && o->password) &&
-           (!o->from || (o->room && o->from->seq <= EDGEGW_SEQ_MAX)) && (!o->room || strlen(o->room) <= EDGEGW_ROOM_MAX) &&
-           (!o->refresh_token || strlen(o->refresh_token) <= 512);
+    return o->host && o->rx && o->rx_size >= EDGEGW_RX_MIN && o->tokens && o->tokens_size >= EDGEGW_TOKENS_MIN &&
+           o->rooms && o->room_count && o->random && o->event && !o->username == !o->password &&
+           (!o->device_key || !o->password) && (o->device_key || o->password || o->refresh_token) &&
+           (!o->from || o->room) && (!o->room || strlen(o->room) <= EDGEGW_ROOM_MAX) &&
+           (!o->refresh_token || strlen(o->refresh_token) < EDGEGW_TOKENS_MIN / 2);
 }
 
 int edgegw_init(struct edgegw *c, const struct edgegw_config *config)
@@ -47,36 +48,29 @@ int edgegw_init(struct edgegw *c, const struct edgegw_config *config)
     if (!good(o)) {
         return EDGEGW_INVALID;
     }
-    if (!o->timeout_ms || o->timeout_ms > INT32_MAX) {
+    if (!o->timeout_ms) {
         o->timeout_ms = 10000;
     }
-    if (o->tokens_size > UINT16_MAX) {
-        o->tokens_size = UINT16_MAX;
+    if (!o->outbox_size) {
+        o->outbox = o->rx; /* which is not looked at */
     }
-    size_t odd = (uintptr_t)o->outbox & 3;
-    if (odd && o->outbox_size > 4) {
-        o->outbox += 4 - odd;
-        o->outbox_size -= 4 - odd;
-    }
-    o->outbox_size &= ~(size_t)3;
-    memset(o->rooms, 0, o->room_count * sizeof *o->rooms);
+    size_t odd = (4 - ((uintptr_t)o->outbox & 3)) & 3;
+    o->outbox += odd;
+    o->outbox_size = o->outbox_size > odd ? o->outbox_size - odd : 0;
     struct edgegw_room *home = o->rooms;
-    home->flags = (uint16_t)(ROOM_USED | (o->latest ? ROOM_LATEST : 0) | (o->from ? ROOM_HAS : 0));
+    memset(home, 0, o->room_count * sizeof *home);
+    home->flags = ROOM_USED | (o->latest ? ROOM_LATEST : 0);
     if (o->room) {
-        memcpy(home->name, o->room, strlen(o->room) + 1);
+        strcpy(home->name, o->room);
     }
     if (o->from) {
         home->at = *o->from;
-        home->at.epoch[EDGEGW_EPOCH_MAX] = 0;
+        home->flags |= ROOM_HAS;
     }
     if (o->refresh_token) {
-        c->refresh_len = (uint16_t)strlen(o->refresh_token);
-        c->refresh = memcpy(o->tokens, o->refresh_token, c->refresh_len + 1u);
+        c->refresh = o->tokens + o->tokens_size - strlen(o->refresh_token) - 1;
+        strcpy(c->refresh, o->refresh_token);
     }
-    uint8_t random[9];
-    o->random(o->user, random, sizeof random);
-    edgegw_base64(random, sizeof random, c->id_prefix);
-    c->id_prefix[12] = '-';
     return EDGEGW_OK;
 }
 
@@ -108,7 +102,12 @@ void edgegw_stop(struct edgegw *c)
 
 uint16_t edgegw_wanted(const struct edgegw *c, unsigned channel)
 {
-    return c->conn[channel];
+    return (uint16_t)c->conn[channel];
+}
+
+bool edgegw_asks(const struct edgegw *c, uint32_t conn)
+{
+    return conn == c->conn[EDGEGW_CHANNEL_HTTP] || (conn == c->conn[EDGEGW_CHANNEL_WS] && c->phase == PHASE_SHAKE);
 }
 
 void edgegw_opened(struct edgegw *c, uint16_t conn, uint32_t now)
@@ -117,21 +116,26 @@ void edgegw_opened(struct edgegw *c, uint16_t conn, uint32_t now)
     c->now = now;
 }
 
+/* The goodbye has been answered, or will not be. */
+static void left(struct edgegw *c)
+{
+    c->phase = PHASE_IDLE;
+    c->conn[EDGEGW_CHANNEL_WS] = 0;
+    c->close_code = 0;
+}
+
 void edgegw_closed(struct edgegw *c, uint16_t conn, uint32_t now)
 {
     c->now = now;
-    if (!conn) {
-        return;
-    }
-    if (conn == c->conn[EDGEGW_CHANNEL_HTTP] || (conn == c->conn[EDGEGW_CHANNEL_WS] && c->phase == PHASE_SHAKE)) {
+    if (conn && edgegw_asks(c, conn)) {
         edgegw_http_end(c);
-    } else if (conn == c->conn[EDGEGW_CHANNEL_WS]) {
+    } else if (conn && conn == c->conn[EDGEGW_CHANNEL_WS]) {
         c->conn[EDGEGW_CHANNEL_WS] = 0;
         c->close_code = 0;
         if (c->phase == PHASE_LEAVING) {
-            c->phase = PHASE_IDLE;
+            left(c);
         } else if (c->phase >= PHASE_WELCOME) {
-            edgegw_over(c, 0, "the connection broke", 0, ACT_RECONNECT);
+            edgegw_over(c, 0, "connection lost", 0, ACT_RECONNECT);
         }
     }
 }
@@ -139,15 +143,12 @@ void edgegw_closed(struct edgegw *c, uint16_t conn, uint32_t now)
 void edgegw_input(struct edgegw *c, uint16_t conn, const uint8_t *bytes, size_t n, uint32_t now)
 {
     c->now = now;
-    if (!conn) {
-        return;
-    }
-    if (conn == c->conn[EDGEGW_CHANNEL_HTTP] || (conn == c->conn[EDGEGW_CHANNEL_WS] && c->phase == PHASE_SHAKE)) {
+    if (conn && edgegw_asks(c, conn)) {
         size_t used = edgegw_http_input(c, bytes, n);
         bytes += used;
         n -= used;
     }
-    if (conn == c->conn[EDGEGW_CHANNEL_WS] && c->phase >= PHASE_WELCOME) {
+    if (conn && conn == c->conn[EDGEGW_CHANNEL_WS] && c->phase >= PHASE_WELCOME) {
         c->heard = now;
         edgegw_frames(c, bytes, n);
     }
@@ -156,7 +157,7 @@ void edgegw_input(struct edgegw *c, uint16_t conn, const uint8_t *bytes, size_t 
 static void tick_open(struct edgegw *c)
 {
     if (c->now - c->heard >= c->silence) {
-        edgegw_over(c, 0, "the gateway is silent", 0, ACT_RECONNECT);
+        edgegw_over(c, 0, "silent", 0, ACT_RECONNECT);
     } else if (c->renew == RENEW_WAIT && edgegw_reached(c, c->renew_at)) {
         edgegw_login(c);
     } else if (c->renew == RENEW_ASKING && edgegw_reached(c, c->renew_at)) {
@@ -169,8 +170,8 @@ void edgegw_tick(struct edgegw *c, uint32_t now)
     c->now = now;
     c->server_time += now - c->time_heard;
     c->time_heard = now;
-    if (c->access_len && (int32_t)(c->access_until - now) < 10000) {
-        c->flags |= FLAG_ACCESS_ENDED;
+    if ((int32_t)(c->access_until - now) < RENEW_BEFORE) {
+        c->access_ended = 1;
     }
     if (c->phase == PHASE_WELCOME || c->phase == PHASE_OPEN) {
         tick_open(c);
@@ -178,9 +179,7 @@ void edgegw_tick(struct edgegw *c, uint32_t now)
         if (c->phase == PHASE_WAIT) {
             edgegw_attempt(c);
         } else if (c->phase == PHASE_LEAVING) {
-            c->phase = PHASE_IDLE;
-            c->conn[EDGEGW_CHANNEL_WS] = 0;
-            c->close_code = 0;
+            left(c);
         } else {
             c->http.step = 0;
             edgegw_http_end(c); /* no answer came in time */
@@ -188,26 +187,38 @@ void edgegw_tick(struct edgegw *c, uint32_t now)
     }
 }
 
+/* Brings a time to wait forward to at. */
+static void sooner(uint32_t *wait, uint32_t now, uint32_t at)
+{
+    uint32_t left = (int32_t)(at - now) > 0 ? at - now : 0;
+    if (left < *wait) {
+        *wait = left;
+    }
+}
+
 uint32_t edgegw_next_timeout(const struct edgegw *c, uint32_t now)
 {
-    uint32_t at = c->deadline, wait, other;
-    if (c->phase < PHASE_WAIT) {
-        return EDGEGW_NEVER;
-    }
+    uint32_t wait = EDGEGW_NEVER;
     if (c->phase == PHASE_WELCOME || c->phase == PHASE_OPEN) {
-        at = c->heard + c->silence;
-        if ((c->renew == RENEW_WAIT || c->renew == RENEW_ASKING) && (int32_t)(c->renew_at - at) < 0) {
-            at = c->renew_at;
+        if (c->phase == PHASE_OPEN) {
+            edgegw_record_due(c, &wait);
+            if (!edgegw_reached(c, c->quiet_until)) {
+                wait = c->quiet_until - now; /* until then nothing may be sent */
+            }
         }
+        sooner(&wait, now, c->heard + c->silence);
+        if (c->renew == RENEW_WAIT || c->renew == RENEW_ASKING) {
+            sooner(&wait, now, c->renew_at);
+        }
+    } else if (c->phase >= PHASE_WAIT) {
+        sooner(&wait, now, c->deadline);
     }
-    wait = (int32_t)(at - now) > 0 ? at - now : 0;
-    other = edgegw_send_wait(c);
-    return other < wait ? other : wait;
+    return wait;
 }
 
 uint64_t edgegw_server_time(const struct edgegw *c, uint32_t now)
 {
-    return c->flags & FLAG_TIME ? c->server_time + (now - c->time_heard) : 0;
+    return c->time_known ? c->server_time + (now - c->time_heard) : 0;
 }
 
 /* Decodes base64 in place; the padding may be missing. */
@@ -217,17 +228,11 @@ static bool unbase64(char *p, size_t *n)
     unsigned have = 0;
     char *w = p;
     for (const char *r = p; *r && *r != '='; r++) {
-        char ch = *r;
-        unsigned v = ch >= 'A' && ch <= 'Z'   ? (unsigned)(ch - 'A')
-                     : ch >= 'a' && ch <= 'z' ? (unsigned)(ch - 'a' + 26)
-                     : ch >= '0' && ch <= '9' ? (unsigned)(ch - '0' + 52)
-                     : ch == '+'              ? 62u
-                     : ch == '/'              ? 63u
-                                              : 64u;
-        if (v > 63) {
+        const char *digit = strchr(edgegw_base64_digits, *r);
+        if (!digit) {
             return false;
         }
-        bits = bits << 6 | v;
+        bits = bits << 6 | (uint32_t)(digit - edgegw_base64_digits);
         have += 6;
         if (have >= 8) {
             have -= 8;
@@ -242,11 +247,10 @@ static bool unbase64(char *p, size_t *n)
 struct edgegw_text edgegw_bytes(const struct edgegw_event *e)
 {
     struct edgegw_text t = e->data;
-    if (t.p && *t.p == '"') {
+    if (*t.p == '"') {
         edgegw_json_string((char *)(uintptr_t)t.p, &t);
-        if (edgegw_is(&e->encoding, "base64") && !unbase64((char *)(uintptr_t)t.p, &t.len)) {
-            t.p = NULL;
-            t.len = 0;
+        if (e->encoding.len && !unbase64((char *)(uintptr_t)t.p, &t.len)) {
+            edgegw_set_text(&t, "");
         }
     }
     return t;

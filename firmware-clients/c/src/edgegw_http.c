@@ -4,84 +4,76 @@
 
 enum { STEP_STATUS, STEP_HEADER, STEP_SIZE, STEP_CHUNK, STEP_CHUNK_END, STEP_TRAILER, STEP_BODY, STEP_REST, STEP_DONE };
 
-/* Bits of edgegw_http.seen. */
-enum { SEEN_LENGTH = 1, SEEN_CHUNKED = 2, SEEN_UPGRADE = 4, SEEN_CONNECTION = 8, SEEN_ACCEPT = 16, SEEN_PROTOCOL = 32, SEEN_BAD = 64 };
+/* Headers that count: what they are called, what they have to hold, and their bits in
+ * edgegw_http.seen. */
+static const char headers[] = "sec-websocket-extensions\0sec-websocket-accept\0sec-websocket-protocol\0upgrade\0"
+                              "connection\0transfer-encoding\0content-length\0retry-after\0";
+static const char *const words[] = {"-", "", "bearer", "websocket", "upgrade", "chunked"};
+enum { ACCEPT = 1, UPGRADE = 3, CODING = 5, LENGTH, RETRY_AFTER };
+enum {
+    SEEN_BAD = 1,
+    SEEN_ACCEPT = 2,
+    SEEN_PROTOCOL = 4,
+    SEEN_UPGRADE = 8,
+    SEEN_CONNECTION = 16,
+    SEEN_CHUNKED = 32,
+    SEEN_LENGTH = 64
+};
 
-char *edgegw_http_area(const struct edgegw *c, size_t *size)
+char *edgegw_http_area(const struct edgegw *c)
 {
-    char *p = c->config.tokens;
-    if (c->access_len && c->access + c->access_len + 1 > p) {
-        p = c->access + c->access_len + 1;
-    }
-    if (c->refresh_len && c->refresh + c->refresh_len + 1 > p) {
-        p = c->refresh + c->refresh_len + 1;
-    }
-    *size = (size_t)(c->config.tokens + c->config.tokens_size - p) - 1;
-    return p;
+    return c->config.tokens + c->access_len + 1;
 }
 
 static void fold(char *p)
 {
     for (; *p; p++) {
-        if (*p >= 'A' && *p <= 'Z') {
+        if ((unsigned)*p - 'A' <= 25) {
             *p = (char)(*p | 0x20);
         }
-    }
-}
-
-static void number(const char *p, uint32_t *v)
-{
-    uint64_t n;
-    if (edgegw_number(p, strlen(p), &n)) {
-        *v = n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
     }
 }
 
 static void header(struct edgegw *c, char *p)
 {
     struct edgegw_http *h = &c->http;
-    char *value = strchr(p, ':'), *end, accept[29];
+    char *value = strchr(p, ':'), accept[29];
+    uint64_t number = 0;
     if (!value) {
         return;
     }
     *value++ = 0;
     fold(p);
-    value += strspn(value, " \t");
-    for (end = value + strlen(value); end > value && (end[-1] == ' ' || end[-1] == '\t'); end--) {
-        end[-1] = 0;
+    unsigned name = edgegw_find(headers, p), bit = 1u << name;
+    while (*value == ' ' || *value == '\t') {
+        value++;
     }
-    unsigned name = edgegw_find("retry-after\0content-length\0sec-websocket-accept\0sec-websocket-protocol\0"
-                                "sec-websocket-extensions\0transfer-encoding\0upgrade\0connection\0",
-                                p, strlen(p));
-    unsigned seen = 0;
-    switch (name) {
-    case 0:
-        number(value, &h->retry_s);
+    if (name == NOT_FOUND) {
         return;
-    case 1:
-        number(value, &h->left);
-        seen = SEEN_LENGTH;
-        break;
-    case 2:
-        edgegw_accept(c->nonce, accept);
-        seen = strcmp(value, accept) == 0 ? SEEN_ACCEPT : SEEN_BAD;
-        break;
-    case 3:
-        seen = strcmp(value, "bearer") == 0 ? SEEN_PROTOCOL : SEEN_BAD;
-        break;
-    case 4:
-        seen = SEEN_BAD; /* nobody asked for them */
-        break;
-    case NOT_FOUND:
-        return;
-    default:
-        fold(value);
-        name -= 5;
-        if (strstr(value, name == 0 ? "chunked" : name == 1 ? "websocket" : "upgrade")) {
-            seen = name == 0 ? SEEN_CHUNKED : name == 1 ? SEEN_UPGRADE : SEEN_CONNECTION;
+    }
+    if (name >= LENGTH) {
+        edgegw_number(value, value + strcspn(value, " \t"), &number);
+        if (number > INT32_MAX) {
+            number = INT32_MAX;
+        }
+        if (name == LENGTH) {
+            h->left = (uint32_t)number;
+        } else {
+            h->retry_s = (uint32_t)number;
+        }
+    } else {
+        const char *word = words[name];
+        if (name == ACCEPT) {
+            edgegw_accept(c->nonce, accept);
+            word = accept;
+        } else if (name >= UPGRADE) {
+            fold(value);
+        }
+        if (!strstr(value, word)) {
+            bit = name < UPGRADE ? SEEN_BAD : 0;
         }
     }
-    h->seen |= (uint16_t)seen;
+    h->seen |= bit;
 }
 
 /* What follows the headers. */
@@ -93,7 +85,7 @@ static void body(struct edgegw *c)
         if (c->config.subprotocol) {
             shaken |= SEEN_PROTOCOL;
         }
-        if (h->purpose != ASK_SHAKE || (h->seen & (shaken | SEEN_PROTOCOL | SEEN_BAD)) != shaken) {
+        if (h->purpose != ASK_SHAKE || (h->seen & (SEEN_CHUNKED - 1)) != shaken) {
             h->status = 0; /* RFC 6455 section 4.1: it is no answer to this handshake */
         }
         h->step = STEP_DONE;
@@ -116,10 +108,10 @@ static void line(struct edgegw *c, char *p)
     uint32_t v = 0;
     switch (h->step) {
     case STEP_STATUS:
-        if (strlen(p) < 12 || strncmp(p, "HTTP/1.", 7) != 0 || !edgegw_number(p + 9, 3, &status)) {
-            status = 0;
+        if (strlen(p) >= 12 && strncmp(p, "HTTP/1.", 7) == 0) {
+            edgegw_number(p + 9, p + 12, &status);
         }
-        h->status = (uint16_t)status;
+        h->status = (uint32_t)status;
         h->step = status >= 100 ? STEP_HEADER : STEP_DONE;
         break;
     case STEP_HEADER:
@@ -131,8 +123,8 @@ static void line(struct edgegw *c, char *p)
         break;
     case STEP_SIZE:
         fold(p);
-        for (; (unsigned)*p - '0' <= 9 || (unsigned)*p - 'a' <= 5; p++) {
-            v = v << 4 | (unsigned)(*p <= '9' ? *p - '0' : *p - 'a' + 10);
+        for (unsigned d; (d = (unsigned)*p - '0') <= 9 || ((d = (unsigned)*p - 'a' + 10) - 10) <= 5; p++) {
+            v = v << 4 | d;
         }
         h->left = v;
         h->step = v ? STEP_CHUNK : STEP_TRAILER;
@@ -152,33 +144,34 @@ static void line(struct edgegw *c, char *p)
 size_t edgegw_http_input(struct edgegw *c, const uint8_t *p, size_t n)
 {
     struct edgegw_http *h = &c->http;
-    size_t size, i = 0;
-    char *area = edgegw_http_area(c, &size);
+    const char *end = (c->refresh ? c->refresh : c->config.tokens + c->config.tokens_size) - 1;
+    size_t i = 0;
+    if (!h->fill) {
+        h->fill = h->line = edgegw_http_area(c);
+    }
     while (i < n && h->step != STEP_DONE) {
         char ch = (char)p[i++];
-        char *at = area + h->body;
-        bool space = (size_t)h->body + h->line < size; /* what there is none for is left out */
-        if (h->step == STEP_BODY || h->step == STEP_REST || h->step == STEP_CHUNK) {
-            if (space) {
-                *at = ch;
-                h->body++;
+        bool in_body = h->step == STEP_BODY || h->step == STEP_REST || h->step == STEP_CHUNK;
+        if (!in_body && ch == '\n') {
+            if (h->fill > h->line && h->fill[-1] == '\r') {
+                h->fill--;
             }
+            *h->fill = 0;
+            h->fill = h->line;
+            line(c, h->line);
+            continue;
+        }
+        if (h->fill < end) { /* what there is no space for is left out */
+            *h->fill++ = ch;
+        }
+        if (in_body) {
+            h->line = h->fill;
             if (h->step != STEP_REST && --h->left == 0) {
                 h->step = h->step == STEP_BODY ? STEP_DONE : STEP_CHUNK_END;
             }
-        } else if (ch == '\n') {
-            if (h->line && at[h->line - 1] == '\r') {
-                h->line--;
-            }
-            at[h->line] = 0;
-            h->line = 0;
-            line(c, at);
-        } else if (space) {
-            at[h->line++] = ch;
         }
     }
     if (h->step == STEP_DONE) {
-        area[h->body] = 0;
         edgegw_answered(c);
     }
     return i;
@@ -186,10 +179,7 @@ size_t edgegw_http_input(struct edgegw *c, const uint8_t *p, size_t n)
 
 void edgegw_http_end(struct edgegw *c)
 {
-    size_t size;
-    if (c->http.step == STEP_REST) {
-        edgegw_http_area(c, &size)[c->http.body] = 0;
-    } else {
+    if (c->http.step != STEP_REST) {
         c->http.status = 0;
     }
     edgegw_answered(c);

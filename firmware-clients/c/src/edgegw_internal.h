@@ -21,15 +21,6 @@ enum {
 /* How far a fresh token for the connection has come. */
 enum { RENEW_NONE, RENEW_WAIT, RENEW_ASKING, RENEW_READY, RENEW_SENT };
 
-/* Bits of edgegw.flags. */
-enum {
-    FLAG_UNSURE = 1,       /* a handshake failed and no answer said why */
-    FLAG_REFUSED = 2,      /* the gateway did not take the newest access token */
-    FLAG_ACCESS_ENDED = 4, /* the access token lives less than 10 s more */
-    FLAG_PONG = 8,         /* a ping is to be answered */
-    FLAG_TIME = 16         /* server_time is known */
-};
-
 /* Bits of edgegw_room.flags. */
 enum {
     ROOM_USED = 1,
@@ -54,24 +45,25 @@ enum action { ACT_RECONNECT, ACT_REFRESH, ACT_SKIP, ACT_LOGIN, ACT_STOP };
 /* The deepest JSON that is read: section 3, and the frame around it. */
 #define JSON_DEPTH 1024u
 
-#define NOT_FOUND 255u
+#define NOT_FOUND 31u /* lists are shorter */
 
-/* edgegw_json.c. All JSON ends with a NUL. */
+/* edgegw_json.c. All JSON, and all words, end with a NUL. */
 
 /* The position of a word in a list of words, each with a NUL behind it and an empty
  * one at the end; or NOT_FOUND. */
-unsigned edgegw_find(const char *list, const char *word, size_t n);
-/* Returns what stands behind a JSON value, or NULL if it is none. */
-char *edgegw_json_value(char *p);
+unsigned edgegw_find(const char *list, const char *word);
+char *edgegw_json_space(char *p);
 /* Reads a string whose opening quote is at p, and returns what stands behind the
  * closing one, or NULL. With out it is decoded to there, which may be in place; the
  * result ends with a NUL. */
 char *edgegw_json_string(char *p, struct edgegw_text *out);
-/* Reads the members of an object into e. Returns false when it is none; what stands
- * before the fault has been read then. */
+/* Returns what stands behind a JSON value, or NULL if it is none. With e the members
+ * of the object that it is are read; when it is none, those before the fault. */
+char *edgegw_json_value(char *p, struct edgegw_event *e);
+/* The same for a whole text: false when anything else stands behind the object. */
 bool edgegw_json_members(char *p, struct edgegw_event *e);
-/* Reads the n digits of a whole number up to 2^53; false for anything else. */
-bool edgegw_number(const char *p, size_t n, uint64_t *v);
+/* Reads a whole number up to 2^53 before end; false for anything else. */
+bool edgegw_number(const char *p, const char *end, uint64_t *v);
 /* Checks UTF-8 (RFC 3629); the text is complete when u->left is 0. */
 bool edgegw_utf8_check(struct edgegw_utf8 *u, const uint8_t *p, size_t n);
 
@@ -87,57 +79,60 @@ struct edgegw_sink {
     uint32_t mask_from;
 };
 void edgegw_put_byte(struct edgegw_sink *s, unsigned b);
-/* Puts a text; %s is a text with a NUL; of pointer and size_t, %b bytes, %q a JSON
- * string, %e bytes percent-encoded (RFC 3986); %u a pointer to a uint64_t. */
+void edgegw_put_bytes(struct edgegw_sink *s, const uint8_t *p, size_t n);
+/* Puts a text; %s is a text, %q a JSON string, %e percent-encoded (RFC 3986), %u a
+ * pointer to a uint64_t. */
 void edgegw_put(struct edgegw_sink *s, const char *format, ...);
+extern const char edgegw_base64_digits[];
 /* Base64 (RFC 4648 section 4) with a NUL; n is up to 20 bytes. */
 void edgegw_base64(const uint8_t *p, size_t n, char *out);
 /* Sec-WebSocket-Accept for a nonce (RFC 6455 section 4.2.2), 28 bytes and a NUL. */
-void edgegw_accept(const uint8_t nonce[16], char *out);
+void edgegw_accept(const uint8_t *nonce, char *out);
 
 /* edgegw_outbox.c */
 struct edgegw_record {
-    uint32_t data_len, not_before;
-    uint16_t order;
-    uint8_t room_len, id_len, flags;
-    char bytes[]; /* room, id, data, NUL */
+    uint32_t flags, size, not_before, order;
+    uint16_t id, data; /* where they stand in bytes; the room stands at the start */
+    char bytes[];
 };
 enum { RECORD_SENT = 1, RECORD_LATER = 2, RECORD_DEAD = 4 };
-struct edgegw_record *edgegw_record_at(const struct edgegw *c, uint32_t at);
-struct edgegw_record *edgegw_record_of(const struct edgegw *c, const struct edgegw_text *id);
-/* The first publication that may be sent now, as its place, or EDGEGW_NEVER; wait is
- * lowered to how long it is until one may. */
-uint32_t edgegw_record_next(const struct edgegw *c, uint32_t *wait);
+/* The next publication that has not ended; the first for NULL. NULL at the end. */
+struct edgegw_record *edgegw_record_next(const struct edgegw *c, struct edgegw_record *r);
+struct edgegw_record *edgegw_record_of(const struct edgegw *c, const char *id);
+/* The first publication that may be sent now, or NULL; wait is lowered to how long it
+ * is until one may. */
+struct edgegw_record *edgegw_record_due(const struct edgegw *c, uint32_t *wait);
 void edgegw_outbox_again(struct edgegw *c);
 void edgegw_outbox_reap(struct edgegw *c);
-/* Gives a publication up. */
+/* Gives a publication up, for the code of e or as too large when e is NULL. */
 void edgegw_give_up(struct edgegw *c, struct edgegw_record *r, struct edgegw_event *e);
 void edgegw_skip_longest(struct edgegw *c);
 
 /* edgegw_room.c */
-struct edgegw_room *edgegw_room_of(const struct edgegw *c, const char *name, size_t n);
-/* Deals with subscribed, message and gap. */
+struct edgegw_room *edgegw_room_of(const struct edgegw *c, const char *name);
+/* Have to do with subscribed, message and gap. */
 void edgegw_room_subscribed(struct edgegw *c, struct edgegw_room *r, struct edgegw_event *e);
 void edgegw_room_message(struct edgegw *c, struct edgegw_room *r, struct edgegw_event *e);
 void edgegw_room_gap(struct edgegw *c, struct edgegw_room *r, struct edgegw_event *e);
 
 /* edgegw_frame.c: bytes of the WebSocket. */
 void edgegw_frames(struct edgegw *c, const uint8_t *p, size_t n);
+/* The other side has broken the protocol: closes with code. */
+void edgegw_breach(struct edgegw *c, unsigned code);
 
 /* edgegw_take.c: a whole text message in rx, which was longer when cut is true. */
 void edgegw_take(struct edgegw *c, bool cut);
-void edgegw_breach(struct edgegw *c, uint16_t code, const char *why);
 
 /* edgegw_http.c: bytes of an answer. Returns how many were used: all, unless a
  * WebSocket begins behind them. */
 size_t edgegw_http_input(struct edgegw *c, const uint8_t *p, size_t n);
 /* No more bytes come. */
 void edgegw_http_end(struct edgegw *c);
-/* Where the answer's body stands, and how much space there is for it and a NUL. */
-char *edgegw_http_area(const struct edgegw *c, size_t *size);
+/* Where the answer's body stands. */
+char *edgegw_http_area(const struct edgegw *c);
 
-/* edgegw_send.c */
-uint32_t edgegw_send_wait(const struct edgegw *c);
+/* Whether a connection is for an HTTP exchange now: the handshake is one. */
+bool edgegw_asks(const struct edgegw *c, uint32_t conn);
 
 /* edgegw_session.c */
 void edgegw_attempt(struct edgegw *c);
@@ -145,21 +140,19 @@ void edgegw_login(struct edgegw *c);
 void edgegw_renew_failed(struct edgegw *c, uint32_t told);
 /* The answer to a request is complete, or (status 0) there was none. */
 void edgegw_answered(struct edgegw *c);
-void edgegw_not_taken(struct edgegw *c, const struct edgegw_text *code);
+void edgegw_not_taken(struct edgegw *c, const char *code);
 /* The connection, or a try to get one, is over. told is what the gateway said about
  * when to come back, in ms, or 0. */
 void edgegw_over(struct edgegw *c, unsigned status, const char *reason, uint32_t told, enum action a);
 /* A random time from 1 to most ms. */
 uint32_t edgegw_spread(struct edgegw *c, uint32_t most);
-uint32_t edgegw_backoff(struct edgegw *c, uint8_t *tries);
 
 /* Helpers. */
+void edgegw_clear(struct edgegw_event *e);
 void edgegw_tell(struct edgegw *c, struct edgegw_event *e, enum edgegw_event_type type);
 void edgegw_set_text(struct edgegw_text *t, const char *p);
-/* Whether a text is this word. */
-bool edgegw_is(const struct edgegw_text *t, const char *word);
 /* Milliseconds from seconds, 20 days at most. */
-uint32_t edgegw_ms(uint64_t s);
+uint32_t edgegw_ms(uint32_t s);
 
 static inline bool edgegw_reached(const struct edgegw *c, uint32_t at)
 {

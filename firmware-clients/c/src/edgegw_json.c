@@ -3,14 +3,13 @@
  * string nothing takes it, and inside of one it has to be escaped. */
 #include "edgegw_internal.h"
 
-unsigned edgegw_find(const char *list, const char *word, size_t n)
+unsigned edgegw_find(const char *list, const char *word)
 {
     for (unsigned i = 0; *list; i++) {
-        size_t len = strlen(list);
-        if (len == n && memcmp(list, word, n) == 0) {
+        if (strcmp(list, word) == 0) {
             return i;
         }
-        list += len + 1;
+        list += strlen(list) + 1;
     }
     return NOT_FOUND;
 }
@@ -30,7 +29,7 @@ bool edgegw_utf8_check(struct edgegw_utf8 *u, const uint8_t *p, size_t n)
             if (b < 0xc2 || b > 0xf4) {
                 return false;
             }
-            u->left = (uint8_t)(1 + (b >= 0xe0) + (b >= 0xf0));
+            u->left = b < 0xe0 ? 1 : b < 0xf0 ? 2 : 3;
             /* The shortest form, no surrogates, and nothing above U+10FFFF. */
             u->low = b == 0xe0 ? 0xa0 : b == 0xf0 ? 0x90 : 0x80;
             u->high = b == 0xed ? 0x9f : b == 0xf4 ? 0x8f : 0xbf;
@@ -39,7 +38,7 @@ bool edgegw_utf8_check(struct edgegw_utf8 *u, const uint8_t *p, size_t n)
     return true;
 }
 
-static char *space(char *p)
+char *edgegw_json_space(char *p)
 {
     while (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t') {
         p++;
@@ -68,11 +67,11 @@ static uint32_t hex4(const char *p)
 static char *put_utf8(char *w, uint32_t v)
 {
     static const uint8_t lead[] = {0, 0xc0, 0xe0, 0xf0};
-    unsigned more = v < 0x80 ? 0 : v < 0x800 ? 1 : v < 0x10000 ? 2 : 3;
-    *w++ = (char)(lead[more] | (v >> (6 * more)));
-    while (more) {
-        more--;
-        *w++ = (char)(0x80 | ((v >> (6 * more)) & 0x3f));
+    unsigned more = v < 0x80 ? 0 : v < 0x800 ? 1 : v < 0x10000 ? 2 : 3, shift = 6 * more;
+    *w++ = (char)(lead[more] | (v >> shift));
+    while (shift) {
+        shift -= 6;
+        *w++ = (char)(0x80 | ((v >> shift) & 0x3f));
     }
     return w;
 }
@@ -173,47 +172,103 @@ static char *scalar(char *p)
     return p;
 }
 
-char *edgegw_json_value(char *p)
+bool edgegw_number(const char *p, const char *end, uint64_t *v)
+{
+    uint32_t high = 0, low = 0;
+    if (p == end) {
+        return false;
+    }
+    for (; p < end; p++) {
+        unsigned d = (unsigned)*p - '0';
+        if (d > 9 || high > 0x200000) {
+            return false;
+        }
+        /* Ten times as much, in pieces: no board has to multiply 64 bits. */
+        uint32_t a = (low & 0xffff) * 10 + d, b = (low >> 16) * 10 + (a >> 16);
+        high = high * 10 + (b >> 16);
+        low = b << 16 | (a & 0xffff);
+    }
+    *v = (uint64_t)high << 32 | low;
+    return *v <= EDGEGW_SEQ_MAX;
+}
+
+/* The members of all frames and answers, in the order of those of edgegw_event. */
+static const char names[] = "room\0id\0user\0data\0reason\0code\0epoch\0encoding\0message\0"
+                            "durability\0clock\0role\0session\0connection\0refresh_token\0access_token\0type\0"
+                            "seq\0from\0to\0ts\0replay\0server_time\0expires_in\0ping_interval\0"
+                            "max_message_bytes\0retry_after_ms\0protocol\0recovered\0";
+enum { NAME_DATA = 3, NAME_SEQ = 17, NAME_REPLAY = 21, NAME_EXPIRES_IN = 23, NAME_RECOVERED = 28 };
+
+/* Puts a value that is no string into the member of that number, if it is of the
+ * right kind. */
+static void member(struct edgegw_event *e, unsigned name, char *p, char *end)
+{
+    uint64_t v;
+    if (name == NAME_DATA) {
+        e->data.p = p;
+        e->data.len = (size_t)(end - p);
+    } else if (name == NAME_RECOVERED) {
+        e->has_recovered = true;
+        e->recovered = *p == 't';
+    } else if (name - NAME_SEQ < NAME_RECOVERED - NAME_SEQ && edgegw_number(p, end, &v)) {
+        if (name == NAME_REPLAY) {
+            e->has_replay = true;
+        }
+        if (name < NAME_EXPIRES_IN) {
+            (&e->seq)[name - NAME_SEQ] = v;
+        } else {
+            (&e->expires_in)[name - NAME_EXPIRES_IN] = v > INT32_MAX ? INT32_MAX : (uint32_t)v;
+        }
+    }
+}
+
+char *edgegw_json_value(char *p, struct edgegw_event *e)
 {
     uint8_t object[JSON_DEPTH / 8]; /* a bit a level: whether it is one */
-    unsigned depth = 0;
-    bool key = false;
+    unsigned depth = 0, name = NOT_FOUND;
+    char *start = p, closing = 0; /* what ends the level at hand */
     for (;;) {
-        p = space(p);
-        if (key) {
-            p = edgegw_json_string(p, NULL);
-            if (!p || *(p = space(p)) != ':') {
+        struct edgegw_text text, *out = e && depth == 1 ? &text : NULL;
+        p = edgegw_json_space(p);
+        if (closing == '}') {
+            p = edgegw_json_string(p, out);
+            if (!p || *(p = edgegw_json_space(p)) != ':') {
                 return NULL;
             }
-            p = space(p + 1);
+            p = edgegw_json_space(p + 1);
         }
-        char ch = *p;
-        bool opened = ch == '{' || ch == '[';
+        if (out) {
+            name = edgegw_find(names, text.p);
+            start = p;
+            out = name < NAME_SEQ && name != NAME_DATA ? &e->room + name : NULL;
+        }
+        bool opened = *p == '{' || *p == '[';
         if (opened) {
             if (depth == JSON_DEPTH) {
                 return NULL;
             }
-            uint8_t bit = (uint8_t)(1u << (depth & 7));
-            object[depth >> 3] &= (uint8_t)~bit;
-            object[depth >> 3] |= ch == '{' ? bit : 0;
-            depth++;
-            p++;
+            unsigned bit = 1u << (depth & 7), bits = object[depth >> 3] & ~bit;
+            object[depth++ >> 3] = (uint8_t)(*p == '{' ? bits | bit : bits);
+            closing = (char)(*p++ + 2); /* that is what ASCII is like */
         } else {
-            p = ch == '"' ? edgegw_json_string(p, NULL) : scalar(p);
+            p = *p == '"' ? edgegw_json_string(p, out) : scalar(p);
+        }
+        for (;; opened = false) { /* what stands behind a value, or at the start of a list */
             if (!p) {
                 return NULL;
             }
-        }
-        for (;; opened = false) { /* what stands behind a value, or at the start of a list */
+            if (e && depth == 1 && !opened) {
+                member(e, name, start, p);
+            }
             if (depth == 0) {
                 return p;
             }
-            p = space(p);
-            unsigned top = depth - 1;
-            key = object[top >> 3] >> (top & 7) & 1;
-            if (*p == (key ? '}' : ']')) {
+            p = edgegw_json_space(p);
+            if (*p == closing) {
                 p++;
-                depth--;
+                if (--depth) {
+                    closing = object[(depth - 1) >> 3] >> ((depth - 1) & 7) & 1 ? '}' : ']';
+                }
             } else if (opened) {
                 break;
             } else if (*p++ == ',') {
@@ -225,84 +280,16 @@ char *edgegw_json_value(char *p)
     }
 }
 
-bool edgegw_number(const char *p, size_t n, uint64_t *v)
-{
-    uint64_t sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        unsigned d = (unsigned)p[i] - '0';
-        if (d > 9 || sum > EDGEGW_SEQ_MAX) {
-            return false;
-        }
-        sum = (sum << 3) + (sum << 1) + d;
-    }
-    *v = sum;
-    return n > 0 && sum <= EDGEGW_SEQ_MAX;
-}
-
-/* The members of all frames and answers, in the order of those of edgegw_event. */
-static const char names[] = "room\0id\0user\0data\0reason\0code\0epoch\0encoding\0message\0"
-                            "durability\0clock\0role\0session\0connection\0refresh_token\0access_token\0type\0"
-                            "seq\0from\0to\0ts\0replay\0server_time\0expires_in\0ping_interval\0"
-                            "max_message_bytes\0retry_after_ms\0protocol\0recovered\0";
-enum { NAME_DATA = 3, NAME_SEQ = 17, NAME_REPLAY = 21, NAME_RECOVERED = 28 };
-
-/* Reads the value at p into the member of that number, if it is of the right kind. */
-static char *member(char *p, unsigned name, struct edgegw_event *e)
-{
-    struct edgegw_text *text = &e->room + name;
-    char *start = p;
-    if (name < NAME_SEQ && name != NAME_DATA && *p == '"') {
-        return edgegw_json_string(p, text);
-    }
-    p = edgegw_json_value(p);
-    if (!p) {
-        return NULL;
-    }
-    if (name == NAME_DATA) {
-        text->p = start;
-        text->len = (size_t)(p - start);
-    } else if (name == NAME_RECOVERED) {
-        e->has_recovered = true;
-        e->recovered = *start == 't';
-    } else if (name >= NAME_SEQ && name < NAME_RECOVERED) {
-        bool is = edgegw_number(start, (size_t)(p - start), &e->seq + (name - NAME_SEQ));
-        e->has_replay |= is && name == NAME_REPLAY;
-    }
-    return p;
-}
-
 bool edgegw_json_members(char *p, struct edgegw_event *e)
 {
-    bool good = false;
-    memset(e, 0, sizeof *e);
-    p = space(p);
-    if (*p != '{') {
-        return false;
+    edgegw_clear(e);
+    p = edgegw_json_space(p);
+    char *end = *p == '{' ? edgegw_json_value(p, e) : NULL;
+    if (end) {
+        end = edgegw_json_space(end);
     }
-    p = space(p + 1);
-    while (*p != '}') {
-        struct edgegw_text name;
-        p = edgegw_json_string(p, &name);
-        if (!p || *(p = space(p)) != ':') {
-            goto end;
-        }
-        p = member(space(p + 1), edgegw_find(names, name.p, name.len), e);
-        if (!p) {
-            goto end;
-        }
-        p = space(p);
-        if (*p == ',') {
-            p = space(p + 1);
-            if (*p == '}') {
-                goto end;
-            }
-        } else if (*p != '}') {
-            goto end;
-        }
-    }
-    good = *space(p + 1) == 0;
-end:
-    if (e->data.p) {
+    bool good = end && *end == 0;
+    if (e->data.len) {
         ((char *)(uintptr_t)e->data.p)[e->data.len] = 0; /* over what has been read */
     }
     return good;

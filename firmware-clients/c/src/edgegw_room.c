@@ -1,11 +1,12 @@
 /* How far the client has come in its rooms (section 4). */
 #include "edgegw_internal.h"
 
-struct edgegw_room *edgegw_room_of(const struct edgegw *c, const char *name, size_t n)
+struct edgegw_room *edgegw_room_of(const struct edgegw *c, const char *name)
 {
-    for (size_t i = 0; i < c->config.room_count; i++) {
-        struct edgegw_room *r = c->config.rooms + i;
-        if (r->flags && strlen(r->name) == n && memcmp(r->name, name, n) == 0) {
+    struct edgegw_room *r = c->config.rooms, *end = r + c->config.room_count;
+    for (; r < end; r++) {
+        /* The first one keeps its place, and its name, when it has been left. */
+        if ((r->flags || r == c->config.rooms) && strcmp(r->name, name) == 0) {
             return r;
         }
     }
@@ -50,20 +51,19 @@ static void kept(struct edgegw_room *r, struct edgegw_event *e, uint64_t after)
 
 void edgegw_room_subscribed(struct edgegw *c, struct edgegw_room *r, struct edgegw_event *e)
 {
-    bool had = r->flags & ROOM_HAS;
+    bool had = r->flags & ROOM_HAS, same = strcmp(e->epoch.p, r->at.epoch) == 0;
     uint64_t after = r->at.seq;
     if ((r->flags & ROOM_CONFIRMED) || (had && !e->has_recovered && !e->has_replay)) {
         return; /* nothing new, or the answer to another question */
     }
-    bool same = e->epoch.len == strlen(r->at.epoch) && memcmp(e->epoch.p, r->at.epoch, e->epoch.len) == 0;
-    r->flags = (uint16_t)((r->flags & ~ROOM_WAITING) | ROOM_HAS | ROOM_CONFIRMED);
+    r->flags = (r->flags & ~(uint32_t)ROOM_WAITING) | ROOM_HAS | ROOM_CONFIRMED;
     r->at.epoch[0] = 0;
-    if (e->epoch.len && e->epoch.len <= EDGEGW_EPOCH_MAX) {
-        memcpy(r->at.epoch, e->epoch.p, e->epoch.len + 1);
+    if (e->epoch.len <= EDGEGW_EPOCH_MAX) {
+        strcpy(r->at.epoch, e->epoch.p);
     }
     r->at.seq = e->seq;
-    e->reason.p = NULL;
-    e->recovered = e->recovered && had;
+    e->reason.len = 0;
+    e->recovered &= had;
     edgegw_tell(c, e, EDGEGW_EVENT_SUBSCRIBED);
     if (!had) {
         await_latest(r);
@@ -80,7 +80,7 @@ void edgegw_room_subscribed(struct edgegw *c, struct edgegw_room *r, struct edge
     } else {
         kept(r, e, after);
     }
-    if (e->reason.p) {
+    if (e->reason.len) {
         edgegw_tell(c, e, EDGEGW_EVENT_LOST);
     }
 }
@@ -90,7 +90,7 @@ static void move(struct edgegw_room *r, uint64_t seq)
 {
     if (r->flags & ROOM_CONFIRMED) {
         r->at.seq = seq;
-        r->flags &= (uint16_t)~ROOM_WAITING;
+        r->flags &= ~(uint32_t)ROOM_WAITING;
     }
 }
 
@@ -119,21 +119,12 @@ void edgegw_room_message(struct edgegw *c, struct edgegw_room *r, struct edgegw_
     move(r, e->seq);
 }
 
-static bool good_room(const char *name, size_t n)
-{
-    return n >= 1 && n <= EDGEGW_ROOM_MAX && name[0] != 0;
-}
-
 int edgegw_subscribe(struct edgegw *c, const char *room, const struct edgegw_position *from, bool latest)
 {
-    size_t n = room ? strlen(room) : 0;
-    if (!good_room(room, n) || (from && from->seq > EDGEGW_SEQ_MAX)) {
+    if (!room || strlen(room) - 1 >= EDGEGW_ROOM_MAX || (from && from->seq > EDGEGW_SEQ_MAX)) {
         return EDGEGW_INVALID;
     }
-    struct edgegw_room *r = edgegw_room_of(c, room, n);
-    if (!r && strcmp(c->config.rooms->name, room) == 0) {
-        r = c->config.rooms; /* which keeps its place when it has been left */
-    }
+    struct edgegw_room *r = edgegw_room_of(c, room);
     for (size_t i = 1; !r && i < c->config.room_count; i++) {
         if (!c->config.rooms[i].flags) {
             r = c->config.rooms + i;
@@ -146,31 +137,32 @@ int edgegw_subscribe(struct edgegw *c, const char *room, const struct edgegw_pos
         return EDGEGW_OK;
     }
     /* It may still be about to be left, which goes first then. */
-    r->flags = (uint16_t)((r->flags & (ROOM_LEAVING | ROOM_LEFT)) | ROOM_USED | (latest ? ROOM_LATEST : 0) |
-                          (from ? ROOM_HAS : 0));
-    memcpy(r->name, room, n + 1);
-    memset(&r->at, 0, sizeof r->at);
+    r->flags |= ROOM_USED | (latest ? ROOM_LATEST : 0);
+    strcpy(r->name, room);
     if (from) {
         r->at = *from;
-        r->at.epoch[EDGEGW_EPOCH_MAX] = 0;
+        r->flags |= ROOM_HAS;
     }
     return EDGEGW_OK;
 }
 
+static struct edgegw_room *named(const struct edgegw *c, const char *room)
+{
+    return room ? edgegw_room_of(c, room) : c->config.rooms;
+}
+
 void edgegw_unsubscribe(struct edgegw *c, const char *room)
 {
-    struct edgegw_room *r = room ? edgegw_room_of(c, room, strlen(room)) : c->config.rooms;
+    struct edgegw_room *r = named(c, room);
     if (r && (r->flags & ROOM_USED)) {
-        /* Without a connection there is nobody to tell, but the default room keeps
-         * its place: each handshake joins it. */
-        bool open = c->phase == PHASE_OPEN;
-        r->flags = open || r == c->config.rooms ? ROOM_LEAVING : 0;
+        /* Without a connection there is nobody to tell. */
+        r->flags = c->phase == PHASE_OPEN ? ROOM_LEAVING : 0;
     }
 }
 
 bool edgegw_position(const struct edgegw *c, const char *room, struct edgegw_position *at)
 {
-    const struct edgegw_room *r = room ? edgegw_room_of(c, room, strlen(room)) : c->config.rooms;
+    const struct edgegw_room *r = named(c, room);
     if (!r || !(r->flags & ROOM_HAS)) {
         return false;
     }

@@ -2,15 +2,13 @@
  * (sections 7 and 9). */
 #include "edgegw_internal.h"
 
-#define RENEW_BEFORE 10000  /* ms that a token has to live to be connected with */
 #define STABLE_AFTER 30000u /* ms that a connection has to be open to count as a good one */
-#define TOKENS_SPARE 256u   /* bytes behind the tokens, for a line and a short answer */
 
 uint32_t edgegw_spread(struct edgegw *c, uint32_t most)
 {
-    uint32_t mask = most, v;
-    for (unsigned n = 1; n < 32; n <<= 1) {
-        mask |= mask >> n;
+    uint32_t mask = 0, v;
+    while (mask < most) {
+        mask = mask << 1 | 1;
     }
     /* Evenly: what is too much is drawn again, unless the source is stuck. */
     for (unsigned tries = 0; tries < 64; tries++) {
@@ -20,36 +18,38 @@ uint32_t edgegw_spread(struct edgegw *c, uint32_t most)
             return v + 1;
         }
     }
-    return most ? most : 1;
+    return most | 1;
 }
 
-uint32_t edgegw_backoff(struct edgegw *c, uint8_t *tries)
+/* Full jitter: up to a ceiling that doubles with each try. */
+static uint32_t backoff(struct edgegw *c, uint32_t *tries)
 {
     uint32_t most = *tries < 6 ? 500u << *tries : 20000u;
-    *tries = (uint8_t)(*tries + (*tries < 6));
+    *tries += 1;
     return edgegw_spread(c, most);
 }
 
-uint32_t edgegw_ms(uint64_t s)
+uint32_t edgegw_ms(uint32_t s)
 {
-    return s > 1728000 ? UINT32_C(1728000000) : (uint32_t)s * 1000;
+    return (s > 1728000 ? 1728000 : s) * 1000;
 }
 
 static void ask(struct edgegw *c, unsigned purpose)
 {
     unsigned channel = purpose == ASK_SHAKE ? EDGEGW_CHANNEL_WS : EDGEGW_CHANNEL_HTTP;
+    uint32_t deadline = c->now + c->config.timeout_ms;
     memset(&c->http, 0, sizeof c->http);
-    c->http.purpose = (uint8_t)purpose;
+    c->http.purpose = purpose;
     /* The lowest bit is the channel, so that no two connections have one number. */
-    c->serial = (uint16_t)(c->serial + 2);
-    c->conn[channel] = (uint16_t)((c->serial | 2) + channel);
+    c->serial += 2;
+    c->conn[channel] = (uint16_t)(c->serial | 2) + channel;
     if (c->phase == PHASE_OPEN) {
         c->renew = RENEW_ASKING;
-        c->renew_at = c->now + c->config.timeout_ms;
+        c->renew_at = deadline;
         return;
     }
+    c->deadline = deadline;
     c->phase = purpose == ASK_SHAKE ? PHASE_SHAKE : purpose == ASK_ME ? PHASE_ASK : PHASE_LOGIN;
-    c->deadline = c->now + c->config.timeout_ms;
 }
 
 static void shake(struct edgegw *c)
@@ -63,22 +63,22 @@ static void shake(struct edgegw *c)
 /* Goes on with the session if there is one, and else begins one. */
 void edgegw_login(struct edgegw *c)
 {
-    if (c->refresh_len) {
+    if (c->refresh) {
         ask(c, ASK_REFRESH);
     } else if (c->config.device_key) {
         ask(c, ASK_DEVICE);
     } else if (c->config.password) {
         ask(c, ASK_PASSWORD);
     } else {
-        edgegw_over(c, c->http.status, "a new login is needed", 0, ACT_STOP);
+        edgegw_over(c, c->http.status, "login needed", 0, ACT_STOP);
     }
 }
 
 void edgegw_attempt(struct edgegw *c)
 {
-    if (!c->access_len || (c->flags & FLAG_ACCESS_ENDED)) {
+    if (!c->access_len || c->access_ended) {
         edgegw_login(c);
-    } else if (c->flags & FLAG_UNSURE) {
+    } else if (c->unsure) {
         ask(c, ASK_ME);
     } else {
         shake(c);
@@ -87,18 +87,16 @@ void edgegw_attempt(struct edgegw *c)
 
 static void end_rooms(struct edgegw *c)
 {
-    for (size_t i = 0; i < c->config.room_count; i++) {
-        struct edgegw_room *r = c->config.rooms + i;
-        unsigned keep = ROOM_USED | ROOM_LATEST | ROOM_HAS | ROOM_WAITING;
-        r->flags = (uint16_t)(r->flags & (r->flags & ROOM_USED ? keep : 0u));
+    for (struct edgegw_room *r = c->config.rooms, *end = r + c->config.room_count; r < end; r++) {
+        r->flags &= r->flags & ROOM_USED ? ROOM_USED | ROOM_LATEST | ROOM_HAS | ROOM_WAITING : 0;
     }
 }
 
 void edgegw_over(struct edgegw *c, unsigned status, const char *reason, uint32_t told, enum action a)
 {
     struct edgegw_event e;
-    memset(&e, 0, sizeof e);
-    e.status = (uint16_t)status;
+    edgegw_clear(&e);
+    e.status = status;
     edgegw_set_text(&e.reason, reason);
     if (c->phase == PHASE_OPEN && c->now - c->welcomed >= STABLE_AFTER) {
         c->tries = 0;
@@ -110,7 +108,7 @@ void edgegw_over(struct edgegw *c, unsigned status, const char *reason, uint32_t
     }
     end_rooms(c);
     if (a == ACT_LOGIN) {
-        c->refresh_len = 0;
+        c->refresh = NULL;
     }
     if (a == ACT_LOGIN || a == ACT_REFRESH) {
         c->access_len = 0;
@@ -118,7 +116,7 @@ void edgegw_over(struct edgegw *c, unsigned status, const char *reason, uint32_t
     e.wait_ms = EDGEGW_NEVER;
     c->phase = PHASE_STOPPED;
     if (a != ACT_STOP) {
-        e.wait_ms = edgegw_backoff(c, &c->tries);
+        e.wait_ms = backoff(c, &c->tries);
         if (told) {
             e.wait_ms = told;
         }
@@ -134,51 +132,38 @@ void edgegw_over(struct edgegw *c, unsigned status, const char *reason, uint32_t
     }
 }
 
-void edgegw_not_taken(struct edgegw *c, const struct edgegw_text *code)
+void edgegw_not_taken(struct edgegw *c, const char *code)
 {
     c->access_len = 0;
-    if (!edgegw_is(code, "token_expired")) {
+    if (strcmp(code, "token_expired") != 0) {
         /* When that happens to two in a row and not for their age, refreshing does
          * not help. */
-        if (c->flags & FLAG_REFUSED) {
-            c->refresh_len = 0;
+        if (c->refused) {
+            c->refresh = NULL;
         }
-        c->flags |= FLAG_REFUSED;
+        c->refused = 1;
     }
 }
 
-/* Moves the tokens of an answer to the front, in the order in which they stand. */
+/* Moves the tokens of an answer to the two ends of their buffer; false when that is
+ * too small. The refresh token goes first: behind the answer nothing is in its way,
+ * and the other one moves to the front over what is not used any more. */
 static bool keep(struct edgegw *c, struct edgegw_event *e)
 {
     struct edgegw_text *access = &e->internal[0], *refresh = &e->refresh_token;
-    bool access_first = !refresh->p || access->p < refresh->p;
-    char *at = c->config.tokens;
-    if (access->len + refresh->len + 2 + TOKENS_SPARE > c->config.tokens_size) {
+    char *end = c->config.tokens + c->config.tokens_size, *to = end - refresh->len - 1;
+    if (!access->len || to < c->http.fill + 1) {
         return false;
     }
-    for (unsigned i = 0; i < 2; i++) {
-        bool is_access = access_first == (i == 0);
-        struct edgegw_text *t = is_access ? access : refresh;
-        if (t->len) {
-            memmove(at, t->p, t->len);
-            at[t->len] = 0;
-        }
-        if (is_access) {
-            c->access = at;
-            c->access_len = (uint16_t)t->len;
-        } else {
-            c->refresh = at;
-            c->refresh_len = (uint16_t)t->len;
-            t->p = t->len ? at : NULL;
-        }
-        at += t->len + (t->len != 0);
+    c->refresh = NULL;
+    if (refresh->len) {
+        memcpy(to, refresh->p, refresh->len + 1);
+        c->refresh = to;
+        refresh->p = to;
     }
+    memmove(c->config.tokens, access->p, access->len + 1);
+    c->access_len = (uint32_t)access->len;
     return true;
-}
-
-static bool temporary(unsigned status)
-{
-    return status >= 500 || status == 429 || status == 408;
 }
 
 /* The time to wait that the answer gives: those who got the same are spread. */
@@ -189,57 +174,34 @@ static uint32_t told_by(struct edgegw *c)
 
 void edgegw_renew_failed(struct edgegw *c, uint32_t told)
 {
-    uint32_t wait = edgegw_backoff(c, &c->renew_tries);
+    uint32_t wait = backoff(c, &c->renew_tries);
     c->conn[EDGEGW_CHANNEL_HTTP] = 0;
     c->renew = RENEW_WAIT;
     c->renew_at = c->now + (told ? told : wait);
 }
 
-static void answered_login(struct edgegw *c, unsigned purpose, struct edgegw_event *e, const char *reason)
+static void logged_in(struct edgegw *c, unsigned purpose, struct edgegw_event *e)
 {
-    static const char how[][9] = {"refresh", "device", "password"};
-    unsigned status = c->http.status;
-    if (status == 200 && e->internal[0].len && keep(c, e)) {
-        /* Counted from now, though the answer was on its way for a while: a token
-         * is not used to its end. */
-        c->access_until = c->now + edgegw_ms(e->expires_in);
-        c->flags &= (uint16_t)~FLAG_ACCESS_ENDED;
-        edgegw_set_text(&e->reason, how[purpose - ASK_REFRESH]);
-        edgegw_tell(c, e, EDGEGW_EVENT_LOGIN);
-        if (c->phase == PHASE_LOGIN) {
-            shake(c);
-        } else if (c->phase == PHASE_OPEN) {
-            c->renew = RENEW_READY;
-        }
-        return;
-    }
-    if (status >= 400 && !temporary(status)) {
-        /* The gateway has looked at what it was given, and does not take it. */
-        if (purpose == ASK_REFRESH) {
-            c->access_len = 0;
-            c->refresh_len = 0;
-            edgegw_login(c);
-        } else {
-            edgegw_over(c, status, reason, 0, ACT_STOP);
-        }
+    /* Counted from now, though the answer was on its way for a while: a token is not
+     * used to its end. */
+    c->access_until = c->now + edgegw_ms(e->expires_in);
+    c->access_ended = 0;
+    edgegw_set_text(&e->reason, purpose == ASK_REFRESH ? "refresh" : purpose == ASK_DEVICE ? "device" : "password");
+    edgegw_tell(c, e, EDGEGW_EVENT_LOGIN);
+    if (c->phase == PHASE_LOGIN) {
+        shake(c);
     } else if (c->phase == PHASE_OPEN) {
-        edgegw_renew_failed(c, told_by(c));
-    } else {
-        edgegw_over(c, status, reason, told_by(c), ACT_RECONNECT);
+        c->renew = RENEW_READY;
     }
 }
 
 static void shaken(struct edgegw *c)
 {
-    c->flags &= (uint16_t)~(FLAG_UNSURE | FLAG_REFUSED | FLAG_PONG);
+    c->unsure = c->refused = 0;
     c->phase = PHASE_WELCOME;
     c->silence = c->config.timeout_ms;
     c->heard = c->quiet_until = c->now;
-    c->pace = 0;
-    c->head_fill = 0;
-    c->left = c->rx_fill = 0;
-    c->message_opcode = 0;
-    c->utf8.left = 0;
+    c->pace = c->pong_due = c->head_fill = c->left = c->rx_fill = c->message_opcode = c->utf8.left = 0;
     edgegw_outbox_again(c);
     if (c->config.rooms->flags & ROOM_USED) {
         c->config.rooms->flags |= ROOM_ASKED; /* by the handshake */
@@ -250,34 +212,45 @@ void edgegw_answered(struct edgegw *c)
 {
     struct edgegw_event e;
     unsigned purpose = c->http.purpose, status = c->http.status;
-    size_t size;
-    const char *reason = "no answer";
+    bool login = purpose < ASK_ME, temporary = status >= 500 || status == 429 || status == 408 || status < 400;
+    enum action act = ACT_RECONNECT;
     if (status == 101) {
         shaken(c);
         return;
     }
-    memset(&e, 0, sizeof e);
+    edgegw_clear(&e);
     if (status) {
-        reason = "refused";
-        if (edgegw_json_members(edgegw_http_area(c, &size), &e) && e.code.p) {
-            reason = e.code.p;
-        }
+        *c->http.fill = 0;
+        edgegw_json_members(edgegw_http_area(c), &e);
     }
-    c->http.purpose = ASK_NOTHING;
     c->conn[purpose != ASK_SHAKE] = 0;
-    if (purpose < ASK_ME) {
-        answered_login(c, purpose, &e, reason);
+    if (login && status == 200 && keep(c, &e)) {
+        logged_in(c, purpose, &e);
         return;
     }
     if (purpose == ASK_ME && status == 200) {
         shake(c);
         return;
     }
-    c->flags &= (uint16_t)~FLAG_UNSURE;
-    if (status == 401) {
-        edgegw_not_taken(c, &e.code);
-    } else if (status == 0 || (purpose == ASK_ME && temporary(status))) {
-        c->flags |= FLAG_UNSURE;
+    if (!login) {
+        c->unsure = purpose == ASK_ME ? temporary : !status;
+        if (status == 401) {
+            edgegw_not_taken(c, e.code.p);
+        } else if (status == 400 || status == 403) {
+            act = ACT_STOP;
+        }
+    } else if (!temporary) {
+        /* The gateway has looked at what it was given, and does not take it. */
+        if (purpose == ASK_REFRESH) {
+            c->access_len = 0;
+            c->refresh = NULL;
+            edgegw_login(c);
+            return;
+        }
+        act = ACT_STOP;
+    } else if (c->phase == PHASE_OPEN) {
+        edgegw_renew_failed(c, told_by(c));
+        return;
     }
-    edgegw_over(c, status, reason, told_by(c), status == 400 || status == 403 ? ACT_STOP : ACT_RECONNECT);
+    edgegw_over(c, status, e.code.len ? e.code.p : "no answer", told_by(c), act);
 }

@@ -16,8 +16,10 @@ void edgegw_put_byte(struct edgegw_sink *s, unsigned b)
 
 static void put_hex(struct edgegw_sink *s, unsigned b)
 {
-    edgegw_put_byte(s, (unsigned char)"0123456789ABCDEF"[b >> 4]);
-    edgegw_put_byte(s, (unsigned char)"0123456789ABCDEF"[b & 15]);
+    for (unsigned i = 0; i < 2; i++, b <<= 4) {
+        unsigned d = b >> 4 & 15;
+        edgegw_put_byte(s, d + (d < 10 ? '0' : 'A' - 10u));
+    }
 }
 
 /* v / 10, without what boards have no instruction for. */
@@ -49,11 +51,17 @@ static void put_number(struct edgegw_sink *s, uint64_t v)
     }
 }
 
-/* Bytes in the way of %s, %b, %q or %e. */
-static void put_bytes(struct edgegw_sink *s, char how, const char *p, size_t n)
+void edgegw_put_bytes(struct edgegw_sink *s, const uint8_t *p, size_t n)
 {
-    for (; n; n--) {
-        unsigned b = (unsigned char)*p++;
+    while (n--) {
+        edgegw_put_byte(s, *p++);
+    }
+}
+
+/* A text in the way of %s, %q or %e. */
+static void put_text(struct edgegw_sink *s, char how, const char *p)
+{
+    for (unsigned b; (b = (unsigned char)*p++) != 0;) {
         bool word = b - '0' <= 9 || (b | 0x20) - 'a' < 26 || b == '-' || b == '.' || b == '_' || b == '~';
         if (how == 'e' && !word) {
             edgegw_put_byte(s, '%');
@@ -74,24 +82,21 @@ void edgegw_put(struct edgegw_sink *s, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    for (char ch; (ch = *format++) != 0;) {
+    for (unsigned ch; (ch = (unsigned char)*format++) != 0;) {
         if (ch != '%') {
-            edgegw_put_byte(s, (unsigned char)ch);
+            edgegw_put_byte(s, ch);
             continue;
         }
         char how = *format++;
         const void *p = va_arg(args, const void *);
         if (how == 'u') {
-            uint64_t v;
-            memcpy(&v, p, sizeof v);
-            put_number(s, v);
+            put_number(s, *(const uint64_t *)p);
             continue;
         }
-        size_t n = how == 's' ? strlen(p) : va_arg(args, size_t);
         if (how == 'q') {
             edgegw_put_byte(s, '"');
         }
-        put_bytes(s, how, p, n);
+        put_text(s, how, p);
         if (how == 'q') {
             edgegw_put_byte(s, '"');
         }
@@ -99,27 +104,18 @@ void edgegw_put(struct edgegw_sink *s, const char *format, ...)
     va_end(args);
 }
 
+const char edgegw_base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 void edgegw_base64(const uint8_t *p, size_t n, char *out)
 {
-    uint32_t three = 1; /* a mark behind which the bytes come in */
-    for (size_t i = 0; i < n || three != 1;) {
-        unsigned spare = 0;
-        while (three < 1u << 24) {
-            spare += i >= n;
-            three = three << 8 | (i < n ? p[i] : 0u);
-            i++;
-        }
-        for (unsigned k = 0; k < 4; k++) {
-            unsigned v = three >> 18 & 63;
+    for (size_t i = 0; i < n; i += 3) {
+        uint32_t three = (uint32_t)p[i] << 16;
+        three |= i + 1 < n ? (uint32_t)p[i + 1] << 8 : 0;
+        three |= i + 2 < n ? p[i + 2] : 0u;
+        for (size_t k = 0; k < 4; k++) {
+            *out++ = i + k > n ? '=' : edgegw_base64_digits[three >> 18 & 63];
             three <<= 6;
-            *out++ = k + spare > 3 ? '='
-                     : v < 26      ? (char)('A' + v)
-                     : v < 52      ? (char)('a' + v - 26)
-                     : v < 62      ? (char)('0' + v - 52)
-                     : v == 62     ? '+'
-                                   : '/';
         }
-        three = 1;
     }
     *out = 0;
 }
@@ -162,7 +158,7 @@ static void sha1_block(uint32_t h[5], uint32_t w[16])
     h[4] += e;
 }
 
-void edgegw_accept(const uint8_t nonce[16], char *out)
+void edgegw_accept(const uint8_t *nonce, char *out)
 {
     uint32_t h[5] = {0x67452301u, 0xefcdab89u, 0x98badcfeu, 0x10325476u, 0xc3d2e1f0u};
     uint32_t w[16];

@@ -37,12 +37,17 @@ static const char *variable(const char *name)
     return v && *v ? v : NULL;
 }
 
+static bool is(const struct edgegw_text *t, const char *word)
+{
+    return t->p && strcmp(t->p, word) == 0;
+}
+
 static void print_text(const char *name, const struct edgegw_text *t)
 {
     static uint8_t out[6 * 4096];
     struct edgegw_sink s = {0, 0, 0, sizeof out, out, NULL, 0};
-    if (t->p) {
-        edgegw_put(&s, "%q", t->p, t->len < 4096 ? t->len : (size_t)4096);
+    if (t->len) {
+        edgegw_put(&s, "%q", t->p);
         printf(",\"%s\":%.*s", name, (int)s.fill, (const char *)out);
     }
 }
@@ -160,9 +165,9 @@ static bool parse(char *p, struct command *cmd)
         if (!p || *p++ != ':') {
             return false;
         }
-        if (edgegw_is(&name, "data")) {
+        if (strcmp(name.p, "data") == 0) {
             cmd->data.p = p;
-            p = edgegw_json_value(p);
+            p = edgegw_json_value(p, NULL);
             if (!p) {
                 return false;
             }
@@ -174,9 +179,9 @@ static bool parse(char *p, struct command *cmd)
         if (!p) {
             return false;
         }
-        struct edgegw_text *to = edgegw_is(&name, "do")     ? &cmd->verb
-                                 : edgegw_is(&name, "id")   ? &cmd->id
-                                 : edgegw_is(&name, "room") ? &cmd->room
+        struct edgegw_text *to = is(&name, "do")     ? &cmd->verb
+                                 : is(&name, "id")   ? &cmd->id
+                                 : is(&name, "room") ? &cmd->room
                                                             : NULL;
         if (to) {
             *to = value;
@@ -191,14 +196,14 @@ static enum outcome obey(const struct command *cmd)
 {
     struct edgegw *c = &posix.client;
     int result = EDGEGW_OK;
-    if (edgegw_is(&cmd->verb, "stop")) {
+    if (is(&cmd->verb, "stop")) {
         return STOP;
     }
-    if (edgegw_is(&cmd->verb, "publish")) {
+    if (is(&cmd->verb, "publish")) {
         result = edgegw_publish(c, NULL, cmd->id.p, cmd->data.p ? cmd->data.p : "", cmd->data.len);
-    } else if (edgegw_is(&cmd->verb, "subscribe")) {
+    } else if (is(&cmd->verb, "subscribe")) {
         result = edgegw_subscribe(c, cmd->room.p, NULL, false);
-    } else if (edgegw_is(&cmd->verb, "time")) {
+    } else if (is(&cmd->verb, "time")) {
         uint64_t t = edgegw_server_time(c, edgegw_posix_now());
         if (t) {
             printf("{\"event\":\"time\",\"unix_ms\":%llu}\n", (unsigned long long)t);
