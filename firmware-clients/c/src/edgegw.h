@@ -320,7 +320,7 @@ uint64_t edgegw_server_time(const struct edgegw *c, uint32_t now);
 
 /* The bytes of a message that was published as text or as bytes; of any other, the
  * JSON. It decodes in place, so it is called once for an event, and data is used up.
- * They are none when what calls itself base64 is none. */
+ * p is NULL when what calls itself base64 is none. */
 struct edgegw_text edgegw_bytes(const struct edgegw_event *e);
 
 #ifdef __cplusplus

@@ -250,7 +250,7 @@ struct edgegw_text edgegw_bytes(const struct edgegw_event *e)
     if (*t.p == '"') {
         edgegw_json_string((char *)(uintptr_t)t.p, &t);
         if (e->encoding.len && !unbase64((char *)(uintptr_t)t.p, &t.len)) {
-            edgegw_set_text(&t, "");
+            t.p = NULL;
         }
     }
     return t;

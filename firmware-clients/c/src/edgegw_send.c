@@ -123,7 +123,7 @@ static void pick_command(struct edgegw *c)
             c->sending_text = r->name;
             return;
         }
-        if ((r->flags & (ROOM_USED | ROOM_ASKED)) == ROOM_USED && r->name[0]) {
+        if (!join && (r->flags & (ROOM_USED | ROOM_ASKED)) == ROOM_USED && r->name[0]) {
             join = r;
         }
     }

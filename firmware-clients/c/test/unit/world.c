@@ -56,7 +56,7 @@ static void hear(void *user, const struct edgegw_event *e)
         return;
     case EDGEGW_EVENT_MESSAGE:
         snprintf(line, n, "message %s %llu %s %s%s", of(&e->room), seq, of(&e->user), of(&e->data),
-                 e->encoding.p ? " base64" : "");
+                 e->encoding.len ? " base64" : "");
         return;
     case EDGEGW_EVENT_GAP:
         snprintf(line, n, "gap %s %llu %llu %s", of(&e->room), from, to, of(&e->reason));
