@@ -35,6 +35,7 @@ func TestFaults(t *testing.T) {
 			d := s.drive(f.variables...)
 			d.await("subscribed", 1)
 			tr := s.run(d, max(f.every, 20*time.Millisecond))
+			d.await("ack", 1) // or a client that is quick is through before anything was under way
 			f.do(s, d)
 			s.balance(d, tr.finish())
 			d.stop()
