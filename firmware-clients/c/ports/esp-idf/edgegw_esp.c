@@ -168,6 +168,7 @@ static bool make_client(struct edgegw_esp *g, const struct edgegw_esp_config *co
         .user = config->user,
         .from = config->from,
         .latest = config->latest,
+        .timeout_ms = config->timeout_ms,
     };
     return edgegw_init(&g->client, &own) == EDGEGW_OK;
 }

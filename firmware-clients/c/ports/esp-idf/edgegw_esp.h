@@ -45,6 +45,7 @@ struct edgegw_esp_config {
     const char *refresh_token; /* */
     const struct edgegw_position *from; /* where to go on in the default room, */
     bool latest;                        /* and whether its newest message is wanted */
+    uint32_t timeout_ms;                /* of a request, and of a handshake; 0 is 10,000 */
 
     /* Is told what happens, in the client's task. It may call the functions below but
      * edgegw_esp_stop, and edgegw_bytes. While it runs nothing is received, and other

@@ -1,6 +1,10 @@
 /* esp-tls as far as the port uses it, on mbedTLS 2.28. It follows the states of the real
- * one: from ESP_TLS_CONNECTING with non_block off it takes the socket as connected. */
+ * one: from ESP_TLS_CONNECTING with non_block off it takes the socket as connected. As in
+ * ESP-IDF, dates are not looked at (CONFIG_MBEDTLS_HAVE_TIME_DATE is off there unless it
+ * is set), and addresses are, which mbedTLS does by itself from 3.5 on. */
+#define _POSIX_C_SOURCE 200809L
 #include "esp_tls.h"
+#include <arpa/inet.h>
 #include <mbedtls/ctr_drbg.h>
 #include <mbedtls/entropy.h>
 #include <mbedtls/net_sockets.h>
@@ -17,6 +21,8 @@ struct esp_tls {
     mbedtls_x509_crt ca;
     mbedtls_entropy_context entropy;
     mbedtls_ctr_drbg_context drbg;
+    uint8_t address[16];
+    uint8_t address_len; /* 0 for a name */
 };
 
 esp_tls_t *esp_tls_init(void)
@@ -51,6 +57,30 @@ esp_err_t esp_tls_set_conn_state(esp_tls_t *tls, esp_tls_conn_state_t conn_state
     return ESP_OK;
 }
 
+/* The tag of an address among the alternative names (RFC 5280 section 4.2.1.6). */
+#define TAG_IP_ADDRESS 0x87
+
+static bool has_address(const esp_tls_t *tls, const mbedtls_x509_crt *crt)
+{
+    for (const mbedtls_x509_sequence *name = &crt->subject_alt_names; name; name = name->next) {
+        if (name->buf.tag == TAG_IP_ADDRESS && name->buf.len == tls->address_len &&
+            memcmp(name->buf.p, tls->address, tls->address_len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int verify(void *user, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
+{
+    const esp_tls_t *tls = user;
+    *flags &= ~(uint32_t)(MBEDTLS_X509_BADCERT_EXPIRED | MBEDTLS_X509_BADCERT_FUTURE);
+    if (depth == 0 && tls->address_len && !has_address(tls, crt)) {
+        *flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
+    }
+    return 0;
+}
+
 static bool set_up(esp_tls_t *tls, const char *name, const esp_tls_cfg_t *cfg)
 {
     if (mbedtls_ctr_drbg_seed(&tls->drbg, mbedtls_entropy_func, &tls->entropy, NULL, 0) != 0 ||
@@ -63,8 +93,11 @@ static bool set_up(esp_tls_t *tls, const char *name, const esp_tls_cfg_t *cfg)
     mbedtls_ssl_conf_authmode(&tls->config, MBEDTLS_SSL_VERIFY_REQUIRED);
     mbedtls_ssl_conf_ca_chain(&tls->config, &tls->ca, NULL);
     mbedtls_ssl_conf_rng(&tls->config, mbedtls_ctr_drbg_random, &tls->drbg);
+    tls->address_len = inet_pton(AF_INET, name, tls->address) == 1 ? 4 : inet_pton(AF_INET6, name, tls->address) == 1 ? 16 : 0;
+    mbedtls_ssl_conf_verify(&tls->config, verify, tls);
     mbedtls_ssl_set_bio(&tls->ssl, &tls->net, mbedtls_net_send, mbedtls_net_recv, NULL);
-    return mbedtls_ssl_setup(&tls->ssl, &tls->config) == 0 && mbedtls_ssl_set_hostname(&tls->ssl, name) == 0;
+    return mbedtls_ssl_setup(&tls->ssl, &tls->config) == 0 &&
+           mbedtls_ssl_set_hostname(&tls->ssl, tls->address_len ? NULL : name) == 0;
 }
 
 int esp_tls_conn_new_async(const char *hostname, int hostlen, int port, const esp_tls_cfg_t *cfg, esp_tls_t *tls)
