@@ -223,21 +223,23 @@ struct edgegw_utf8 {
 struct edgegw {
     /* What is used most often stands first, in whole words: short offsets and no
      * narrow loads make the code small. */
-    uint32_t phase, now, deadline, conn[2], renew;
-    struct edgegw_config config;
-    /* The frame that is being sent, and its text. */
-    uint32_t sending, sent, close_code, quiet_until;
-    const char *sending_text, *sending_record_room;
-    struct edgegw_room *sending_room;
-    /* The session: the access token stands at the start of tokens, the other one at
-     * the end. */
-    uint32_t access_len, access_ended, access_until, unsure, refused;
-    char *refresh;
+    uint32_t phase, now, conn[2], renew, deadline, sending, close_code;
+    struct edgegw_room *rooms, *rooms_end;
     struct edgegw_http http;
     /* The frame and the message that are being received. */
-    uint32_t left, rx_fill, opcode, message_opcode, head_fill, control_fill, pong_due, pong_len;
+    uint32_t left, rx_fill, opcode, final, message_opcode, head_fill, control_fill;
+    /* The session: the access token stands at the start of tokens, the other one at
+     * the end. */
+    char *refresh;
+    uint32_t access_len, sent, quiet_until, unsure;
+    struct edgegw_config config;
+    uint32_t access_ended, access_until, refused;
     struct edgegw_utf8 utf8;
-    uint32_t heard, silence, welcomed, renew_at, tries, renew_tries, serial, pace;
+    /* The frame that is being sent. */
+    const char *sending_text, *sending_record_room;
+    struct edgegw_room *sending_room;
+    uint32_t pong_due, pong_len;
+    uint32_t silence, welcomed, renew_at, tries, renew_tries, serial, pace;
     /* What is published. */
     uint32_t outbox_fill, max_message, order;
     /* The gateway's time, at time_heard. */

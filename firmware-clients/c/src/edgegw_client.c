@@ -43,11 +43,11 @@ static bool good(const struct edgegw_config *o)
 int edgegw_init(struct edgegw *c, const struct edgegw_config *config)
 {
     struct edgegw_config *o = &c->config;
-    memset(c, 0, sizeof *c);
-    *o = *config;
-    if (!good(o)) {
+    if (!good(config)) {
         return EDGEGW_INVALID;
     }
+    memset(c, 0, sizeof *c);
+    *o = *config;
     if (!o->timeout_ms) {
         o->timeout_ms = 10000;
     }
@@ -57,7 +57,8 @@ int edgegw_init(struct edgegw *c, const struct edgegw_config *config)
     size_t odd = (4 - ((uintptr_t)o->outbox & 3)) & 3;
     o->outbox += odd;
     o->outbox_size = o->outbox_size > odd ? o->outbox_size - odd : 0;
-    struct edgegw_room *home = o->rooms;
+    struct edgegw_room *home = c->rooms = o->rooms;
+    c->rooms_end = home + o->room_count;
     memset(home, 0, o->room_count * sizeof *home);
     home->flags = ROOM_USED | (o->latest ? ROOM_LATEST : 0);
     if (o->room) {
@@ -86,6 +87,7 @@ void edgegw_start(struct edgegw *c, uint32_t now)
 void edgegw_stop(struct edgegw *c)
 {
     c->conn[EDGEGW_CHANNEL_HTTP] = 0;
+    c->renew = RENEW_NONE;
     if (c->phase == PHASE_WELCOME || c->phase == PHASE_OPEN) {
         c->phase = PHASE_LEAVING;
         c->deadline = c->now + 1000;
@@ -105,9 +107,16 @@ uint16_t edgegw_wanted(const struct edgegw *c, unsigned channel)
     return (uint16_t)c->conn[channel];
 }
 
-bool edgegw_asks(const struct edgegw *c, uint32_t conn)
+enum use edgegw_use(struct edgegw *c, uint32_t conn, uint32_t now)
 {
-    return conn == c->conn[EDGEGW_CHANNEL_HTTP] || (conn == c->conn[EDGEGW_CHANNEL_WS] && c->phase == PHASE_SHAKE);
+    c->now = now;
+    if (!conn) {
+        return USE_NOTHING;
+    }
+    if (conn == c->conn[EDGEGW_CHANNEL_WS]) {
+        return c->phase == PHASE_SHAKE ? USE_HTTP : USE_FRAMES;
+    }
+    return conn == c->conn[EDGEGW_CHANNEL_HTTP] ? USE_HTTP : USE_NOTHING;
 }
 
 void edgegw_opened(struct edgegw *c, uint16_t conn, uint32_t now)
@@ -116,52 +125,40 @@ void edgegw_opened(struct edgegw *c, uint16_t conn, uint32_t now)
     c->now = now;
 }
 
-/* The goodbye has been answered, or will not be. */
-static void left(struct edgegw *c)
+void edgegw_left(struct edgegw *c)
 {
-    c->phase = PHASE_IDLE;
     c->conn[EDGEGW_CHANNEL_WS] = 0;
     c->close_code = 0;
+    if (c->phase == PHASE_LEAVING) {
+        c->phase = PHASE_IDLE;
+    }
 }
 
 void edgegw_closed(struct edgegw *c, uint16_t conn, uint32_t now)
 {
-    c->now = now;
-    if (conn && edgegw_asks(c, conn)) {
+    enum use use = edgegw_use(c, conn, now);
+    if (use == USE_HTTP) {
         edgegw_http_end(c);
-    } else if (conn && conn == c->conn[EDGEGW_CHANNEL_WS]) {
-        c->conn[EDGEGW_CHANNEL_WS] = 0;
-        c->close_code = 0;
-        if (c->phase == PHASE_LEAVING) {
-            left(c);
-        } else if (c->phase >= PHASE_WELCOME) {
-            edgegw_over(c, 0, "connection lost", 0, ACT_RECONNECT);
+    } else if (use == USE_FRAMES) {
+        edgegw_left(c);
+        if (c->phase >= PHASE_WELCOME) {
+            edgegw_over(c, 0, "broken", 0, ACT_RECONNECT);
         }
     }
 }
 
 void edgegw_input(struct edgegw *c, uint16_t conn, const uint8_t *bytes, size_t n, uint32_t now)
 {
-    c->now = now;
-    if (conn && edgegw_asks(c, conn)) {
+    if (edgegw_use(c, conn, now) == USE_HTTP) {
         size_t used = edgegw_http_input(c, bytes, n);
         bytes += used;
         n -= used;
     }
-    if (conn && conn == c->conn[EDGEGW_CHANNEL_WS] && c->phase >= PHASE_WELCOME) {
-        c->heard = now;
+    if (edgegw_use(c, conn, now) == USE_FRAMES) {
+        if (c->phase == PHASE_WELCOME || c->phase == PHASE_OPEN) {
+            c->deadline = now + c->silence;
+        }
         edgegw_frames(c, bytes, n);
-    }
-}
-
-static void tick_open(struct edgegw *c)
-{
-    if (c->now - c->heard >= c->silence) {
-        edgegw_over(c, 0, "silent", 0, ACT_RECONNECT);
-    } else if (c->renew == RENEW_WAIT && edgegw_reached(c, c->renew_at)) {
-        edgegw_login(c);
-    } else if (c->renew == RENEW_ASKING && edgegw_reached(c, c->renew_at)) {
-        edgegw_renew_failed(c, 0);
     }
 }
 
@@ -173,16 +170,22 @@ void edgegw_tick(struct edgegw *c, uint32_t now)
     if ((int32_t)(c->access_until - now) < RENEW_BEFORE) {
         c->access_ended = 1;
     }
-    if (c->phase == PHASE_WELCOME || c->phase == PHASE_OPEN) {
-        tick_open(c);
-    } else if (c->phase >= PHASE_WAIT && edgegw_reached(c, c->deadline)) {
+    if (c->phase >= PHASE_WAIT && edgegw_reached(c, c->deadline)) {
         if (c->phase == PHASE_WAIT) {
             edgegw_attempt(c);
         } else if (c->phase == PHASE_LEAVING) {
-            left(c);
+            edgegw_left(c);
+        } else if (c->phase >= PHASE_WELCOME) {
+            edgegw_over(c, 0, "silent", 0, ACT_RECONNECT);
         } else {
             c->http.step = 0;
             edgegw_http_end(c); /* no answer came in time */
+        }
+    } else if (c->renew && c->renew <= RENEW_ASKING && edgegw_reached(c, c->renew_at)) {
+        if (c->renew == RENEW_WAIT) {
+            edgegw_login(c);
+        } else {
+            edgegw_renew_failed(c, 0);
         }
     }
 }
@@ -199,19 +202,17 @@ static void sooner(uint32_t *wait, uint32_t now, uint32_t at)
 uint32_t edgegw_next_timeout(const struct edgegw *c, uint32_t now)
 {
     uint32_t wait = EDGEGW_NEVER;
-    if (c->phase == PHASE_WELCOME || c->phase == PHASE_OPEN) {
-        if (c->phase == PHASE_OPEN) {
-            edgegw_record_due(c, &wait);
-            if (!edgegw_reached(c, c->quiet_until)) {
-                wait = c->quiet_until - now; /* until then nothing may be sent */
-            }
+    if (c->phase == PHASE_OPEN) {
+        edgegw_record_due(c, &wait);
+        if (!edgegw_reached(c, c->quiet_until)) {
+            wait = c->quiet_until - now; /* until then nothing may be sent */
         }
-        sooner(&wait, now, c->heard + c->silence);
-        if (c->renew == RENEW_WAIT || c->renew == RENEW_ASKING) {
-            sooner(&wait, now, c->renew_at);
-        }
-    } else if (c->phase >= PHASE_WAIT) {
+    }
+    if (c->phase >= PHASE_WAIT) {
         sooner(&wait, now, c->deadline);
+    }
+    if (c->renew && c->renew <= RENEW_ASKING) {
+        sooner(&wait, now, c->renew_at);
     }
     return wait;
 }

@@ -10,7 +10,7 @@ enum { OP_CONTINUATION, OP_TEXT, OP_BINARY, OP_CLOSE = 8, OP_PING, OP_PONG };
 void edgegw_breach(struct edgegw *c, unsigned code)
 {
     c->close_code = code;
-    edgegw_over(c, 0, "the gateway broke the protocol", 0, ACT_RECONNECT);
+    edgegw_over(c, 0, "protocol error", 0, ACT_RECONNECT);
 }
 
 static bool lives(const struct edgegw *c)
@@ -54,7 +54,8 @@ static void begin(struct edgegw *c)
             return;
         }
     }
-    c->opcode = op | (first & 0x80);
+    c->opcode = op;
+    c->final = first & 0x80;
     c->control_fill = 0;
     c->left = length;
 }
@@ -62,7 +63,7 @@ static void begin(struct edgegw *c)
 static void payload(struct edgegw *c, const uint8_t *p, uint32_t n)
 {
     c->left -= n;
-    if (c->opcode & 8) {
+    if (c->opcode >= OP_CLOSE) {
         memcpy(c->control + c->control_fill, p, n);
         c->control_fill += n;
         return;
@@ -111,18 +112,16 @@ static void closed(struct edgegw *c)
     char *reason = (char *)c->control;
     c->control[n] = 0;
     if (c->phase == PHASE_LEAVING) { /* whatever it says */
-        c->phase = PHASE_IDLE;
-        c->conn[EDGEGW_CHANNEL_WS] = 0;
+        edgegw_left(c);
         return;
     }
     if (n) {
-        struct edgegw_utf8 u = {0, 0, 0};
         code = (unsigned)c->control[0] << 8 | c->control[1];
         reason += 2;
         unsigned fault = 0;
         if (n < 2 || code < 1000 || code - 1004 <= 1006 - 1004 || code - 1015 < 3000 - 1015) {
             fault = 1002;
-        } else if (!edgegw_utf8_check(&u, c->control + 2, n - 2) || u.left) {
+        } else if (!edgegw_utf8_whole(reason, n - 2)) {
             fault = 1007;
         }
         if (fault) {
@@ -136,14 +135,14 @@ static void closed(struct edgegw *c)
 
 static void end(struct edgegw *c)
 {
-    unsigned op = c->opcode & 15u;
+    unsigned op = c->opcode;
     if (op == OP_PING) {
         memcpy(c->pong, c->control, c->control_fill);
         c->pong_len = c->control_fill;
         c->pong_due = 1;
     } else if (op == OP_CLOSE) {
         closed(c);
-    } else if (op < OP_CLOSE && (c->opcode & 0x80)) {
+    } else if (op < OP_CLOSE && c->final) {
         unsigned kind = c->message_opcode;
         uint32_t space = (uint32_t)c->config.rx_size - 1, n = c->rx_fill;
         c->message_opcode = 0;

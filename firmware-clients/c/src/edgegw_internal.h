@@ -66,6 +66,7 @@ bool edgegw_json_members(char *p, struct edgegw_event *e);
 bool edgegw_number(const char *p, const char *end, uint64_t *v);
 /* Checks UTF-8 (RFC 3629); the text is complete when u->left is 0. */
 bool edgegw_utf8_check(struct edgegw_utf8 *u, const uint8_t *p, size_t n);
+bool edgegw_utf8_whole(const void *p, size_t n);
 
 /* edgegw_write.c */
 
@@ -131,8 +132,10 @@ void edgegw_http_end(struct edgegw *c);
 /* Where the answer's body stands. */
 char *edgegw_http_area(const struct edgegw *c);
 
-/* Whether a connection is for an HTTP exchange now: the handshake is one. */
-bool edgegw_asks(const struct edgegw *c, uint32_t conn);
+/* Notes the time, and tells what a connection is used for now: nothing, if it is not
+ * wanted any more, an HTTP exchange (the handshake is one), or frames. */
+enum use { USE_NOTHING, USE_HTTP, USE_FRAMES };
+enum use edgegw_use(struct edgegw *c, uint32_t conn, uint32_t now);
 
 /* edgegw_session.c */
 void edgegw_attempt(struct edgegw *c);
@@ -146,6 +149,9 @@ void edgegw_not_taken(struct edgegw *c, const char *code);
 void edgegw_over(struct edgegw *c, unsigned status, const char *reason, uint32_t told, enum action a);
 /* A random time from 1 to most ms. */
 uint32_t edgegw_spread(struct edgegw *c, uint32_t most);
+
+/* The WebSocket is gone, and if that was awaited, the client has ended. */
+void edgegw_left(struct edgegw *c);
 
 /* Helpers. */
 void edgegw_clear(struct edgegw_event *e);

@@ -38,6 +38,12 @@ bool edgegw_utf8_check(struct edgegw_utf8 *u, const uint8_t *p, size_t n)
     return true;
 }
 
+bool edgegw_utf8_whole(const void *p, size_t n)
+{
+    struct edgegw_utf8 u = {0, 0, 0};
+    return edgegw_utf8_check(&u, p, n) && !u.left;
+}
+
 char *edgegw_json_space(char *p)
 {
     while (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t') {

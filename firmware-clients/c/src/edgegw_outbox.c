@@ -101,7 +101,6 @@ void edgegw_skip_longest(struct edgegw *c)
 
 int edgegw_publish(struct edgegw *c, const char *room, const char *id, const char *json, size_t n)
 {
-    struct edgegw_utf8 u = {0, 0, 0};
     uint8_t random[15];
     char own[21];
     if (!room) {
@@ -114,7 +113,7 @@ int edgegw_publish(struct edgegw *c, const char *room, const char *id, const cha
     }
     size_t id_len = strlen(id), room_len = strlen(room);
     if (id_len - 1 >= EDGEGW_ID_MAX || room_len > EDGEGW_ROOM_MAX ||
-        !edgegw_utf8_check(&u, (const uint8_t *)id, id_len) || u.left) {
+        !edgegw_utf8_whole(id, id_len)) {
         return EDGEGW_INVALID;
     }
     if (edgegw_record_of(c, id)) {
@@ -138,7 +137,7 @@ int edgegw_publish(struct edgegw *c, const char *room, const char *id, const cha
     memcpy(p, json, n);
     p[n] = 0;
     end = edgegw_json_value(p, NULL);
-    if (!end || edgegw_json_space(end) != p + n || !edgegw_utf8_check(&u, (uint8_t *)p, n)) {
+    if (!end || edgegw_json_space(end) != p + n || !edgegw_utf8_whole(p, n)) {
         return EDGEGW_INVALID; /* the gateway would close: with 1007, if only the UTF-8 is bad */
     }
     c->order++;

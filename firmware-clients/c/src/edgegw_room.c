@@ -3,56 +3,20 @@
 
 struct edgegw_room *edgegw_room_of(const struct edgegw *c, const char *name)
 {
-    struct edgegw_room *r = c->config.rooms, *end = r + c->config.room_count;
-    for (; r < end; r++) {
+    for (struct edgegw_room *r = c->rooms; r < c->rooms_end; r++) {
         /* The first one keeps its place, and its name, when it has been left. */
-        if ((r->flags || r == c->config.rooms) && strcmp(r->name, name) == 0) {
+        if ((r->flags || r == c->rooms) && strcmp(r->name, name) == 0) {
             return r;
         }
     }
     return NULL;
 }
 
-/* Steps back in front of the newest message, if that follows. */
-static void await_latest(struct edgegw_room *r)
-{
-    if ((r->flags & ROOM_LATEST) && r->at.seq) {
-        r->at.seq--;
-        r->flags |= ROOM_WAITING;
-    }
-}
-
-static void lost(struct edgegw_event *e, const char *reason, uint64_t from, uint64_t to)
-{
-    edgegw_set_text(&e->reason, reason);
-    e->from = from;
-    e->to = to;
-}
-
-/* Where a client stands that came back without an epoch: what is above after and not
- * kept has been missed. What is kept and not brought, a gap tells. */
-static void kept(struct edgegw_room *r, struct edgegw_event *e, uint64_t after)
-{
-    uint64_t start = e->seq - (e->replay < e->seq ? e->replay : e->seq);
-    uint64_t before = e->from ? e->from - 1 : 0;
-    if (start > before) {
-        start = before;
-    }
-    if (after > e->seq) {
-        lost(e, "not_recovered", e->from, e->seq);
-        e->reset = true;
-    } else if (after < start) {
-        r->at.seq = start;
-        lost(e, "purged", after + 1, start);
-    } else {
-        r->at.seq = after;
-    }
-}
-
 void edgegw_room_subscribed(struct edgegw *c, struct edgegw_room *r, struct edgegw_event *e)
 {
     bool had = r->flags & ROOM_HAS, same = strcmp(e->epoch.p, r->at.epoch) == 0;
-    uint64_t after = r->at.seq;
+    uint64_t after = r->at.seq, to = e->seq, from = e->from;
+    const char *reason = "not_recovered";
     if ((r->flags & ROOM_CONFIRMED) || (had && !e->has_recovered && !e->has_replay)) {
         return; /* nothing new, or the answer to another question */
     }
@@ -61,28 +25,39 @@ void edgegw_room_subscribed(struct edgegw *c, struct edgegw_room *r, struct edge
     if (e->epoch.len <= EDGEGW_EPOCH_MAX) {
         strcpy(r->at.epoch, e->epoch.p);
     }
-    r->at.seq = e->seq;
-    e->reason.len = 0;
+    r->at.seq = to;
     e->recovered &= had;
     edgegw_tell(c, e, EDGEGW_EVENT_SUBSCRIBED);
+    if ((!had || (e->has_recovered && !e->recovered)) && (r->flags & ROOM_LATEST) && to) {
+        to = --r->at.seq; /* the newest message follows */
+        r->flags |= ROOM_WAITING;
+    }
     if (!had) {
-        await_latest(r);
-    } else if (e->recovered) {
+        return;
+    }
+    e->reset = after > e->seq || (e->has_recovered && !same);
+    if (e->recovered) {
         r->at.seq = after; /* good in the new epoch, too */
-    } else if (e->has_recovered) {
-        await_latest(r);
-        if (!same || after > e->seq) {
-            e->reset = true;
-            lost(e, "not_recovered", e->from, r->at.seq);
-        } else {
-            lost(e, "not_recovered", after + 1, r->at.seq);
+        return;
+    }
+    if (!e->has_recovered && !e->reset) {
+        /* It came back without an epoch: what is above after and not kept has been
+         * missed. What is kept and not brought, a gap tells. */
+        to -= e->replay < to ? e->replay : to;
+        if (to >= from) {
+            to = from - (from != 0);
         }
-    } else {
-        kept(r, e, after);
+        r->at.seq = after;
+        if (after >= to) {
+            return;
+        }
+        r->at.seq = to;
+        reason = "purged";
     }
-    if (e->reason.len) {
-        edgegw_tell(c, e, EDGEGW_EVENT_LOST);
-    }
+    e->from = e->reset ? from : after + 1;
+    e->to = to;
+    edgegw_set_text(&e->reason, reason);
+    edgegw_tell(c, e, EDGEGW_EVENT_LOST);
 }
 
 /* Moves on, unless the event function has left the room meanwhile. */
@@ -106,13 +81,14 @@ void edgegw_room_gap(struct edgegw *c, struct edgegw_room *r, struct edgegw_even
 
 void edgegw_room_message(struct edgegw *c, struct edgegw_room *r, struct edgegw_event *e)
 {
-    uint64_t after = r->at.seq;
-    if (!(r->flags & ROOM_CONFIRMED) || e->seq <= after) {
+    e->from = r->at.seq + 1;
+    if (!(r->flags & ROOM_CONFIRMED) || e->seq < e->from) {
         return; /* it had this one */
     }
     edgegw_set_text(&e->epoch, r->at.epoch);
-    if (e->seq != after + 1 && !((r->flags & ROOM_WAITING) && e->seq == after + 2)) {
-        lost(e, "missing", after + 1, e->seq - 1);
+    e->to = e->seq - 1;
+    if (e->to >= e->from + (r->flags / ROOM_WAITING & 1)) {
+        edgegw_set_text(&e->reason, "missing");
         edgegw_tell(c, e, EDGEGW_EVENT_GAP);
     }
     edgegw_tell(c, e, EDGEGW_EVENT_MESSAGE);
@@ -125,13 +101,12 @@ int edgegw_subscribe(struct edgegw *c, const char *room, const struct edgegw_pos
         return EDGEGW_INVALID;
     }
     struct edgegw_room *r = edgegw_room_of(c, room);
-    for (size_t i = 1; !r && i < c->config.room_count; i++) {
-        if (!c->config.rooms[i].flags) {
-            r = c->config.rooms + i;
+    if (!r) { /* the first place is the default room's */
+        for (r = c->rooms + 1; r < c->rooms_end && r->flags; r++) {
         }
-    }
-    if (!r) {
-        return EDGEGW_FULL;
+        if (r >= c->rooms_end) {
+            return EDGEGW_FULL;
+        }
     }
     if (r->flags & ROOM_USED) {
         return EDGEGW_OK;
@@ -148,7 +123,7 @@ int edgegw_subscribe(struct edgegw *c, const char *room, const struct edgegw_pos
 
 static struct edgegw_room *named(const struct edgegw *c, const char *room)
 {
-    return room ? edgegw_room_of(c, room) : c->config.rooms;
+    return room ? edgegw_room_of(c, room) : c->rooms;
 }
 
 void edgegw_unsubscribe(struct edgegw *c, const char *room)

@@ -20,8 +20,7 @@ static void put_resume(struct edgegw_sink *s, const struct edgegw_room *r, const
 /* The payload of the frame that is being sent. */
 static void put_payload(const struct edgegw *c, struct edgegw_sink *s)
 {
-    static const char *const formats[] = {"{\"type\":\"auth\",\"token\":%q}", "{\"type\":\"unsubscribe\",\"room\":%q}",
-                                          "{\"type\":\"subscribe\",\"room\":%q", "{\"type\":\"message\",\"id\":%q"};
+    static const char *const words[] = {"auth", "token", "unsubscribe", "room", "subscribe", "room", "message", "id"};
     unsigned kind = c->sending;
     if (kind == SEND_CLOSE) {
         if (c->close_code != 1005) {
@@ -31,26 +30,32 @@ static void put_payload(const struct edgegw *c, struct edgegw_sink *s)
     } else if (kind == SEND_PONG) {
         edgegw_put_bytes(s, c->pong, c->pong_len);
     } else {
-        edgegw_put(s, formats[kind - SEND_AUTH], c->sending_text);
-    }
-    if (kind == SEND_JOIN) {
-        put_resume(s, c->sending_room, ",\"after\":%u", ",\"epoch\":%q", ",\"latest\":true");
-        edgegw_put_byte(s, '}');
-    } else if (kind == SEND_MESSAGE) {
-        /* The text is the id; room and data stand around it. */
-        const char *id = c->sending_text, *room = c->sending_record_room;
-        if (*room) {
-            edgegw_put(s, ",\"room\":%q", room);
+        const char *const *word = words + 2 * (kind - SEND_AUTH);
+        edgegw_put(s, "{\"type\":\"%s\",\"%s\":%q", word[0], word[1], c->sending_text);
+        if (kind == SEND_JOIN) {
+            put_resume(s, c->sending_room, ",\"after\":%u", ",\"epoch\":%q", ",\"latest\":true");
+        } else if (kind == SEND_MESSAGE) {
+            /* The text is the id; room and data stand around it. */
+            const char *id = c->sending_text, *room = c->sending_record_room;
+            if (*room) {
+                edgegw_put(s, ",\"room\":%q", room);
+            }
+            edgegw_put(s, ",\"data\":%s", id + strlen(id) + 1);
         }
-        edgegw_put(s, ",\"data\":%s}", id + strlen(id) + 1);
+        edgegw_put_byte(s, '}');
     }
+}
+
+static uint32_t length_of(const struct edgegw *c, void (*put)(const struct edgegw *c, struct edgegw_sink *s))
+{
+    struct edgegw_sink counter = {0, 0, 0, 0, NULL, NULL, 0};
+    put(c, &counter);
+    return counter.at;
 }
 
 static void put_frame(const struct edgegw *c, struct edgegw_sink *s)
 {
-    struct edgegw_sink length = {0, 0, 0, 0, NULL, NULL, 0};
-    put_payload(c, &length);
-    uint32_t n = length.at;
+    uint32_t n = length_of(c, put_payload);
     edgegw_put_byte(s, c->sending == SEND_CLOSE ? 0x88 : c->sending == SEND_PONG ? 0x8a : 0x81);
     edgegw_put_byte(s, n < 126 ? 0x80 | n : n < 65536 ? 0xfe : 0xff);
     for (int i = n < 126 ? -1 : n < 65536 ? 1 : 7; i >= 0; i--) {
@@ -78,7 +83,7 @@ static void put_request(const struct edgegw *c, struct edgegw_sink *s)
 {
     static const char *const paths[] = {"POST %s/auth/refresh", "POST %s/auth/device", "POST %s/auth/login",
                                         "GET %s/auth/me", "GET %s/ws?room=%e"};
-    const struct edgegw_room *home = c->config.rooms;
+    const struct edgegw_room *home = c->rooms;
     unsigned purpose = c->http.purpose;
     bool shake = purpose == ASK_SHAKE;
     char key[25];
@@ -99,9 +104,7 @@ static void put_request(const struct edgegw *c, struct edgegw_sink *s)
                    c->config.tokens);
         return;
     }
-    struct edgegw_sink length = {0, 0, 0, 0, NULL, NULL, 0};
-    put_body(c, &length);
-    uint64_t n = length.at;
+    uint64_t n = length_of(c, put_body);
     edgegw_put(s, "Content-Type: application/json\r\nContent-Length: %u\r\n\r\n", (const void *)&n);
     put_body(c, s);
 }
@@ -109,14 +112,14 @@ static void put_request(const struct edgegw *c, struct edgegw_sink *s)
 /* Chooses a command. Rooms are left before they are joined again. */
 static void pick_command(struct edgegw *c)
 {
-    struct edgegw_room *r, *join = NULL, *end = c->config.rooms + c->config.room_count;
+    struct edgegw_room *r, *join = NULL;
     if (c->renew == RENEW_READY) {
         c->renew = RENEW_SENT;
         c->sending = SEND_AUTH;
         c->sending_text = c->config.tokens;
         return;
     }
-    for (r = c->config.rooms; r < end; r++) {
+    for (r = c->rooms; r < c->rooms_end; r++) {
         if ((r->flags & (ROOM_LEAVING | ROOM_LEFT)) == ROOM_LEAVING) {
             r->flags |= ROOM_LEFT;
             c->sending = SEND_LEAVE;
@@ -141,12 +144,10 @@ static void pick_message(struct edgegw *c)
     struct edgegw_record *r;
     edgegw_outbox_reap(c);
     while ((r = edgegw_record_due(c, &wait)) != NULL) {
-        struct edgegw_sink length = {0, 0, 0, 0, NULL, NULL, 0};
         c->sending = SEND_MESSAGE;
         c->sending_text = r->bytes + r->id;
         c->sending_record_room = r->bytes;
-        put_payload(c, &length);
-        if (!c->max_message || length.at <= c->max_message) {
+        if (length_of(c, put_payload) - 1 < c->max_message) {
             r->flags = RECORD_SENT;
             return;
         }
@@ -180,15 +181,15 @@ static void pick(struct edgegw *c)
 size_t edgegw_output(struct edgegw *c, uint16_t conn, uint8_t *out, size_t size, uint32_t now)
 {
     struct edgegw_sink s = {0, 0, 0, (uint32_t)size, out, NULL, 0};
-    c->now = now;
-    if (!conn || size < EDGEGW_OUTPUT_MIN) {
+    enum use use = edgegw_use(c, conn, now);
+    if (size < EDGEGW_OUTPUT_MIN) {
         return 0;
     }
-    if (edgegw_asks(c, conn)) {
+    if (use == USE_HTTP) {
         s.skip = c->http.sent;
         put_request(c, &s);
         c->http.sent += s.fill;
-    } else if (conn == c->conn[EDGEGW_CHANNEL_WS]) {
+    } else if (use == USE_FRAMES) {
         if (!c->sending) {
             pick(c);
         }

@@ -70,7 +70,7 @@ void edgegw_login(struct edgegw *c)
     } else if (c->config.password) {
         ask(c, ASK_PASSWORD);
     } else {
-        edgegw_over(c, c->http.status, "login needed", 0, ACT_STOP);
+        edgegw_over(c, c->http.status, "login", 0, ACT_STOP);
     }
 }
 
@@ -87,7 +87,7 @@ void edgegw_attempt(struct edgegw *c)
 
 static void end_rooms(struct edgegw *c)
 {
-    for (struct edgegw_room *r = c->config.rooms, *end = r + c->config.room_count; r < end; r++) {
+    for (struct edgegw_room *r = c->rooms; r < c->rooms_end; r++) {
         r->flags &= r->flags & ROOM_USED ? ROOM_USED | ROOM_LATEST | ROOM_HAS | ROOM_WAITING : 0;
     }
 }
@@ -200,11 +200,12 @@ static void shaken(struct edgegw *c)
     c->unsure = c->refused = 0;
     c->phase = PHASE_WELCOME;
     c->silence = c->config.timeout_ms;
-    c->heard = c->quiet_until = c->now;
+    c->quiet_until = c->now;
+    c->deadline = c->now + c->silence;
     c->pace = c->pong_due = c->head_fill = c->left = c->rx_fill = c->message_opcode = c->utf8.left = 0;
     edgegw_outbox_again(c);
-    if (c->config.rooms->flags & ROOM_USED) {
-        c->config.rooms->flags |= ROOM_ASKED; /* by the handshake */
+    if (c->rooms->flags & ROOM_USED) {
+        c->rooms->flags |= ROOM_ASKED; /* by the handshake */
     }
 }
 

@@ -6,9 +6,9 @@
 
 static void welcome(struct edgegw *c, struct edgegw_event *e)
 {
-    struct edgegw_room *home = c->config.rooms;
+    struct edgegw_room *home = c->rooms;
     if (e->protocol != 1) {
-        edgegw_over(c, 0, "another version of the protocol", 0, ACT_STOP);
+        edgegw_over(c, 0, "protocol error", 0, ACT_STOP);
         return;
     }
     if (!home->name[0] && e->room.len <= EDGEGW_ROOM_MAX) {
@@ -20,7 +20,8 @@ static void welcome(struct edgegw *c, struct edgegw_event *e)
     c->phase = PHASE_OPEN;
     c->welcomed = c->now;
     c->silence = edgegw_ms(e->ping_interval) + 10000;
-    c->max_message = e->max_message_bytes;
+    c->deadline = c->now + c->silence;
+    c->max_message = e->max_message_bytes ? e->max_message_bytes : UINT32_MAX;
     c->server_time = e->server_time;
     c->time_heard = c->now;
     c->time_known = strcmp(e->clock.p, "none") != 0;
@@ -53,8 +54,8 @@ static void slow_down(struct edgegw *c, uint32_t d)
         c->pace = d;
     }
     edgegw_outbox_again(c);
-    for (struct edgegw_room *r = c->config.rooms, *end = r + c->config.room_count; r < end; r++) {
-        if (!(r->flags & ROOM_CONFIRMED) && r != c->config.rooms) {
+    for (struct edgegw_room *r = c->rooms; r < c->rooms_end; r++) {
+        if (!(r->flags & ROOM_CONFIRMED) && r != c->rooms) {
             r->flags &= ~(uint32_t)ROOM_ASKED;
         }
         if (r->flags & ROOM_LEFT) {

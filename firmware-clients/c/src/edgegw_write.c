@@ -62,7 +62,7 @@ void edgegw_put_bytes(struct edgegw_sink *s, const uint8_t *p, size_t n)
 static void put_text(struct edgegw_sink *s, char how, const char *p)
 {
     for (unsigned b; (b = (unsigned char)*p++) != 0;) {
-        bool word = b - '0' <= 9 || (b | 0x20) - 'a' < 26 || b == '-' || b == '.' || b == '_' || b == '~';
+        bool word = b - '0' <= 9 || (b | 0x20) - 'a' < 26 || b == '-' || b == '.';
         if (how == 'e' && !word) {
             edgegw_put_byte(s, '%');
             put_hex(s, b);
@@ -126,23 +126,27 @@ static uint32_t rotated(uint32_t v, unsigned n)
 }
 
 /* One block of SHA-1 (RFC 3174 method 2: the schedule turns in 16 words). */
-static void sha1_block(uint32_t h[5], uint32_t w[16])
+static void sha1_block(uint32_t h[5], const uint8_t *p)
 {
-    uint32_t a = h[0], b = h[1], c = h[2], d = h[3], e = h[4];
+    uint32_t w[16], a = h[0], b = h[1], c = h[2], d = h[3], e = h[4];
     for (unsigned t = 0; t < 80; t++) {
-        uint32_t f, x = w[t & 15];
-        if (t >= 16) {
-            x = rotated(w[(t + 13) & 15] ^ w[(t + 8) & 15] ^ w[(t + 2) & 15] ^ x, 1);
-            w[t & 15] = x;
+        uint32_t *word = &w[t & 15], f = b ^ c ^ d, x = 0;
+        if (t < 16) {
+            for (unsigned i = 0; i < 4; i++) {
+                x = x << 8 | *p++;
+            }
+        } else {
+            x = rotated(w[(t + 13) & 15] ^ w[(t + 8) & 15] ^ w[(t + 2) & 15] ^ *word, 1);
         }
+        *word = x;
         if (t < 20) {
             f = (d ^ (b & (c ^ d))) + 0x5a827999u;
         } else if (t < 40) {
-            f = (b ^ c ^ d) + 0x6ed9eba1u;
+            f += 0x6ed9eba1u;
         } else if (t < 60) {
             f = ((b & c) | (d & (b | c))) + 0x8f1bbcdcu;
         } else {
-            f = (b ^ c ^ d) + 0xca62c1d6u;
+            f += 0xca62c1d6u;
         }
         x += rotated(a, 5) + f + e;
         e = d;
@@ -160,23 +164,20 @@ static void sha1_block(uint32_t h[5], uint32_t w[16])
 
 void edgegw_accept(const uint8_t *nonce, char *out)
 {
-    uint32_t h[5] = {0x67452301u, 0xefcdab89u, 0x98badcfeu, 0x10325476u, 0xc3d2e1f0u};
-    uint32_t w[16];
-    uint8_t text[64], sum[20];
-    /* 24 and 36 bytes: the padding makes it two blocks. */
+    static const uint32_t start[5] = {0x67452301u, 0xefcdab89u, 0x98badcfeu, 0x10325476u, 0xc3d2e1f0u};
+    uint32_t h[5];
+    uint8_t text[128];
+    /* 24 and 36 bytes: the padding makes it two blocks, and the length is 480 bits. */
+    memset(text, 0, sizeof text);
     edgegw_base64(nonce, 16, (char *)text);
     memcpy(text + 24, "258EAFA5-E914-47DA-95CA-C5AB0DC85B11\x80", 37);
-    memset(text + 61, 0, 3);
-    for (unsigned i = 0; i < 16; i++) {
-        const uint8_t *p = text + 4 * i;
-        w[i] = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-    }
-    sha1_block(h, w);
-    memset(w, 0, sizeof w);
-    w[15] = 60 * 8;
-    sha1_block(h, w);
+    text[126] = 480 >> 8;
+    text[127] = 480 & 255;
+    memcpy(h, start, sizeof h);
+    sha1_block(h, text);
+    sha1_block(h, text + 64);
     for (unsigned i = 0; i < 20; i++) {
-        sum[i] = (uint8_t)(h[i >> 2] >> (24 - 8 * (i & 3)));
+        text[i] = (uint8_t)(h[i >> 2] >> (24 - 8 * (i & 3)));
     }
-    edgegw_base64(sum, 20, out);
+    edgegw_base64(text, 20, out);
 }
