@@ -1,15 +1,15 @@
 /* The driver of the ESP-IDF port in the fault course, on the host: it does what it is told
  * on standard input, and tells on standard output what has happened. e2e/course/README.md
  * of the gateway says how. Events are told in the client's task, commands are read in
- * another: as a firmware would use the port. It uses the core's reader for its commands. */
+ * another: as a firmware would use the port. */
 #define _DEFAULT_SOURCE
 #include "edgegw_esp.h"
-#include "edgegw_internal.h"
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define LINE_BYTES (1u << 20)
@@ -26,14 +26,22 @@ const char *__asan_default_options(void)
 static struct edgegw_esp *gateway;
 static atomic_bool stopped;
 
+/* Prints a text as JSON, if it is not empty. */
 static void print_text(const char *name, const struct edgegw_text *t)
 {
-    static uint8_t out[6 * 4096];
-    struct edgegw_sink s = {0, 0, 0, sizeof out, out, NULL, 0};
-    if (t->p) {
-        edgegw_put(&s, "%q", t->p, t->len < 4096 ? t->len : (size_t)4096);
-        printf(",\"%s\":%.*s", name, (int)s.fill, (const char *)out);
+    if (!t->len) {
+        return;
     }
+    printf(",\"%s\":\"", name);
+    for (size_t i = 0; i < t->len; i++) {
+        unsigned char c = (unsigned char)t->p[i];
+        if (c < 0x20 || c == '"' || c == '\\') {
+            printf("\\u%04x", c);
+        } else {
+            putchar(c);
+        }
+    }
+    putchar('"');
 }
 
 static void print_number(const char *name, uint64_t v)
@@ -125,36 +133,76 @@ static void on_event(void *user, const struct edgegw_event *e)
     }
 }
 
-/* The members of a command. */
+/* A command; what is not there is NULL, and data has data_len bytes. */
 struct command {
-    struct edgegw_text verb, id, room, data;
+    const char *verb, *id, *room, *data;
+    size_t data_len;
 };
+
+/* Ends the string whose opening quote is at p with a NUL, and returns what stands behind
+ * its closing one; NULL for none, and for escapes, which the course has in data only. */
+static char *end_string(char *p)
+{
+    char *end = *p == '"' ? strpbrk(p + 1, "\"\\") : NULL;
+    if (!end || *end != '"') {
+        return NULL;
+    }
+    *end = 0;
+    return end + 1;
+}
+
+/* What stands behind a JSON value, which is taken as it is. */
+static char *skip_value(char *p)
+{
+    int depth = 0;
+    bool quoted = false;
+    for (; *p && (quoted || depth > 0 || (*p != ',' && *p != '}')); p++) {
+        if (quoted && *p == '\\' && p[1]) {
+            p++;
+        } else if (quoted) {
+            quoted = *p != '"';
+        } else {
+            quoted = *p == '"';
+            depth += (*p == '{' || *p == '[') - (*p == '}' || *p == ']');
+        }
+    }
+    return p;
+}
 
 static bool parse(char *p, struct command *cmd)
 {
     memset(cmd, 0, sizeof *cmd);
     while (*p == '{' || *p == ',') {
-        struct edgegw_text name;
-        p = edgegw_json_string(p + 1, &name);
+        const char *name = p + 2;
+        p = end_string(p + 1);
         if (!p || *p++ != ':') {
             return false;
         }
-        if (edgegw_is(&name, "data")) {
-            cmd->data.p = p;
-            p = edgegw_json_value(p);
-            cmd->data.len = p ? (size_t)(p - cmd->data.p) : 0;
-        } else {
-            struct edgegw_text other;
-            p = edgegw_json_string(p, edgegw_is(&name, "do")     ? &cmd->verb
-                                      : edgegw_is(&name, "id")   ? &cmd->id
-                                      : edgegw_is(&name, "room") ? &cmd->room
-                                                                 : &other);
+        if (strcmp(name, "data") == 0) {
+            cmd->data = p;
+            p = skip_value(p);
+            cmd->data_len = (size_t)(p - cmd->data);
+            continue;
         }
+        const char *value = p + 1;
+        p = end_string(p);
         if (!p) {
             return false;
         }
+        if (strcmp(name, "do") == 0) {
+            cmd->verb = value;
+        } else if (strcmp(name, "id") == 0) {
+            cmd->id = value;
+        } else if (strcmp(name, "room") == 0) {
+            cmd->room = value;
+        }
     }
-    return *p == '}';
+    return *p == '}' && cmd->verb;
+}
+
+static bool is(const struct command *cmd, const char *verb)
+{
+    return strcmp(cmd->verb, verb) == 0;
 }
 
 static void print_time(void)
@@ -174,15 +222,15 @@ static void print_time(void)
 static bool obey(const struct command *cmd)
 {
     int result = EDGEGW_OK;
-    if (edgegw_is(&cmd->verb, "publish")) {
-        while ((result = edgegw_esp_publish(gateway, NULL, cmd->id.p, cmd->data.p ? cmd->data.p : "", cmd->data.len)) ==
+    if (is(cmd, "publish")) {
+        while ((result = edgegw_esp_publish(gateway, NULL, cmd->id, cmd->data ? cmd->data : "", cmd->data_len)) ==
                    EDGEGW_FULL &&
                !stopped) {
             usleep(10000);
         }
-    } else if (edgegw_is(&cmd->verb, "subscribe")) {
-        result = edgegw_esp_subscribe(gateway, cmd->room.p, NULL, false);
-    } else if (edgegw_is(&cmd->verb, "time")) {
+    } else if (is(cmd, "subscribe")) {
+        result = edgegw_esp_subscribe(gateway, cmd->room, NULL, false);
+    } else if (is(cmd, "time")) {
         print_time();
     } else {
         return false;
@@ -237,7 +285,7 @@ static size_t obey_all(char *p, size_t n, bool *ended, bool *good)
         struct command cmd;
         *end = 0;
         *good = parse(p + done, &cmd);
-        *ended = *good && edgegw_is(&cmd.verb, "stop");
+        *ended = *good && is(&cmd, "stop");
         *good = *good && (*ended || obey(&cmd));
         done = (size_t)(end + 1 - p);
     }
