@@ -12,7 +12,7 @@ fi
 # Node.js 20 has its WebSocket behind a flag, 22 has it without.
 flags=()
 if node --experimental-websocket -e 0 2>/dev/null; then flags=(--experimental-websocket); fi
-node "${flags[@]}" --test --test-concurrency=1 $client/test/
+node "${flags[@]}" --test --test-concurrency=1 $client/test/*.test.mjs
 scripts/course.sh javascript node "${flags[@]}" --no-warnings "$PWD/$client/test/course.mjs"
 $client/node_modules/.bin/tsc --noEmit --strict --target es2022 --module nodenext --moduleResolution nodenext --lib es2022,dom $client/test/types.ts
 $client/node_modules/.bin/publint --strict $client

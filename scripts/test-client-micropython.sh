@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Tests firmware-clients/micropython on CPython and on MicroPython's Unix port: the
-# vectors, a gateway that the test plays, the real binary; and compiles it for boards.
+# vectors, a gateway that the test plays, the real binary, the fault course; and
+# compiles it for boards.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/ensure-tools.sh python3 python3-venv node
@@ -19,3 +20,5 @@ for arch in armv6m xtensawin; do
     echo "edgegw.mpy for $arch: $(wc -c <$venv/edgegw.mpy) bytes"
 done
 node --test --test-concurrency=1 $client/test/gateway.test.mjs
+scripts/course.sh cpython python3 "$PWD/$client/test/course.py"
+scripts/course.sh micropython "$MICROPYTHON" -X heapsize=8m "$PWD/$client/test/course.py" # whose ledger is larger than a device's

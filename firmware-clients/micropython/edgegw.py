@@ -18,6 +18,7 @@ MOST_WAIT = 20000
 STABLE = 30000
 GRACE = 10000
 TIMEOUT = 15
+BEGINNING = 512  # bytes of a message frame that hold everything but its data
 DEEPEST = 20  # of nested JSON; a parser on a small stack takes no more
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 
@@ -117,6 +118,28 @@ def depth(buf, n):
     return deepest
 
 
+def der(pem):
+    """The first certificate of a file in PEM (RFC 7468), as MicroPython wants it."""
+    begin, end = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
+    if begin not in pem or end not in pem:
+        raise ValueError("no certificate in PEM")
+    return binascii.a2b_base64(pem.split(begin, 1)[1].split(end, 1)[0])
+
+
+def beginning(text):
+    """Room and seq of a message frame of which only the beginning is here, or None."""
+
+    def behind(name):
+        return text.split(b'"data"', 1)[0].split(b'"' + name + b'"', 1)[1].split(b":", 1)[1]
+
+    try:
+        if behind(b"type").split(b'"')[1] != b"message":
+            return None
+        return behind(b"room").split(b'"')[1].decode(), int(behind(b"seq").split(b",")[0].strip())
+    except (IndexError, ValueError):
+        return None
+
+
 class Stream:
     """A connection with reads into a buffer of the caller's."""
 
@@ -141,7 +164,10 @@ class Stream:
                 at = n
 
     async def line(self):
-        b = await self.reader.readline()
+        try:
+            b = await self.reader.readline()
+        except ValueError as e:  # a certificate, or a line without an end
+            raise Error("network", str(e).strip())
         if not b:
             raise Closed()
         if len(b) > 2048:
@@ -149,8 +175,11 @@ class Stream:
         return b.decode().strip()
 
     async def send(self, data):
-        self.writer.write(data)
-        await self.writer.drain()
+        try:
+            self.writer.write(data)
+            await self.writer.drain()
+        except ValueError as e:  # how MicroPython says that it does not trust a certificate
+            raise Error("network", str(e).strip())
 
     def close(self):
         try:
@@ -163,7 +192,8 @@ class Stream:
 class Client:
     """One account's connection to one gateway, over all breaks. on_event(kind, value)
     is called for "welcome", "subscribed", "message", "gap", "lost", "unsubscribed",
-    "error", "auth_ok", "typing", "presence", "login", "closed" and "too_large"."""
+    "error", "auth_ok", "typing", "presence", "login", "closed" and "too_large" (a frame
+    that did not fit and was no message; a message is a "gap" of that reason)."""
 
     def __init__(self, url, device_key=None, username=None, password=None, room=None, after=None, epoch=None, latest=False, on_event=None, buffer=2048, outbox=16, ssl=None):
         scheme, rest = url.split("://", 1)
@@ -197,7 +227,7 @@ class Client:
         self.stopping = False
         self.lock = asyncio.Lock()
         self.tasks = []
-        self.reading = None
+        self.reading = self.resting = None
         self.sent = set()
         self.welcomed = None
         self.quiet_until = 0
@@ -208,7 +238,7 @@ class Client:
     async def _dial(self):
         try:
             if self.ssl:
-                return Stream(*await asyncio.wait_for(asyncio.open_connection(self.address, self.port, ssl=self.ssl), TIMEOUT))
+                return Stream(*await asyncio.wait_for(asyncio.open_connection(self.address, self.port, ssl=self.ssl, server_hostname=self.address), TIMEOUT))
             return Stream(*await asyncio.wait_for(asyncio.open_connection(self.address, self.port), TIMEOUT))
         except (OSError, asyncio.TimeoutError) as e:
             raise Error("network", "the gateway does not answer: " + str(e))
@@ -304,7 +334,7 @@ class Client:
                 wait = self._after_close(Closed())
             except Closed as c:
                 wait = self._after_close(c)
-            except OSError:
+            except (OSError, asyncio.TimeoutError):
                 wait = self._after_close(Closed())
             except Error as e:
                 if e.status in (400, 401, 403) and not (e.status == 401 and self.access):
@@ -313,11 +343,24 @@ class Client:
                 if e.status == 401:
                     self.access = None
                 wait = e.retry_after_ms or self._backoff()
-                self.on_event("closed", {"code": 0, "reason": e.code, "wait_ms": wait})
+                self.on_event("closed", {"code": e.status, "reason": e.code, "wait_ms": wait})
             finally:
                 self._drop()
             if not self.stopping:
-                await asyncio.sleep(wait / 1000)
+                await self._rest(wait)
+
+    async def _nap(self, ms):
+        await asyncio.sleep(ms / 1000)  # which is no coroutine in MicroPython
+
+    async def _rest(self, ms):
+        self.resting = asyncio.create_task(self._nap(ms))
+        try:
+            await self.resting
+        except asyncio.CancelledError:
+            if not self.stopping:
+                raise
+        finally:
+            self.resting = None
 
     def _backoff(self):
         most = min(MOST_WAIT, FIRST_WAIT << min(self.tries, 10))
@@ -369,8 +412,9 @@ class Client:
                 await self._send(8, b"\x03\xe8")
             except (OSError, Closed):
                 pass
-        if self.reading:
-            self.reading.cancel()
+        for task in (self.reading, self.resting):
+            if task:
+                task.cancel()
 
     async def _connect(self):
         token = await self.token()
@@ -468,20 +512,33 @@ class Client:
             first = first or op
             if lost or at + n > len(self.buffer):
                 lost += at + n
-                at = 0
+                front = min(len(self.buffer) // 2, BEGINNING)  # is kept, to say what was lost
                 while n > 0:
-                    part = min(n, len(self.buffer))
-                    await s.fill(self.view[:part])
+                    if at >= front:
+                        at = front
+                    part = min(n, len(self.buffer) - at)
+                    await s.fill(self.view[at:at + part])
                     self.last = ticks_ms()
+                    at += part
                     n -= part
             else:
                 await s.fill(self.view[at:at + n])
                 at += n
             if b0 & 0x80:
                 if lost:
-                    self.on_event("too_large", {"bytes": lost, "most": len(self.buffer)})
+                    self._too_large(bytes(self.view[:min(at, BEGINNING, len(self.buffer) // 2)]), {"bytes": lost, "most": len(self.buffer)})
                     return first, -1
                 return first, at
+
+    def _too_large(self, front, why):
+        """A message that cannot be read is a gap; of other frames nothing is known."""
+        room, seq = beginning(front) or (None, 0)
+        r = self.rooms.get(room)
+        if r is None or room not in self.confirmed:
+            self.on_event("too_large", why)
+        elif seq > r["after"]:
+            self.on_event("gap", {"type": "gap", "room": room, "from": r["after"] + 1, "to": seq, "reason": "too_large"})
+            r["after"], r["slack"] = seq, 0
 
     async def _send(self, op, data):
         """One masked frame; control frames and messages go out whole."""
@@ -522,8 +579,7 @@ class Client:
 
     async def _text(self, n):
         if depth(self.buffer, n) > DEEPEST:
-            self.on_event("too_large", {"bytes": n, "depth": DEEPEST})
-            return
+            return self._too_large(bytes(self.view[:min(n, BEGINNING)]), {"bytes": n, "depth": DEEPEST})
         try:
             f = json.loads(bytes(self.view[:n]))
         except (ValueError, UnicodeError):

@@ -31,6 +31,7 @@ type Proxy struct {
 	stalled  bool
 	ended    bool
 	rate     int // bytes a second in each direction, or 0
+	up, down int // bytes that came from clients, and from gateways
 }
 
 // pipe is one connection through the proxy.
@@ -170,6 +171,13 @@ func (p *Proxy) Requests(request string) (n int) {
 	return n
 }
 
+// Traffic is how many bytes have come from clients, and from gateways.
+func (p *Proxy) Traffic() (up, down int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.up, p.down
+}
+
 func (p *Proxy) breakLocked(c *pipe) {
 	if c.closed {
 		return
@@ -231,6 +239,7 @@ func (p *Proxy) serve(client net.Conn) {
 // request notes what begins with a request line; no frame of a client does. It is
 // called with mu held.
 func (p *Proxy) request(c *pipe, chunk []byte) {
+	p.up += len(chunk)
 	line, _, _ := bytes.Cut(chunk, []byte("\r\n"))
 	if method, _, found := bytes.Cut(line, []byte(" /")); !found || len(method) > len("OPTIONS") {
 		return
@@ -242,7 +251,8 @@ func (p *Proxy) request(c *pipe, chunk []byte) {
 }
 
 // answer sees the bytes from the gateway. It is called with mu held.
-func (p *Proxy) answer(c *pipe, _ []byte) {
+func (p *Proxy) answer(c *pipe, chunk []byte) {
+	p.down += len(chunk)
 	if c.loseAnswer {
 		p.breakLocked(c)
 	}

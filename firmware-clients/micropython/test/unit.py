@@ -443,9 +443,10 @@ async def test_too_large_and_alive():
     async def script(g, peer, n):
         await peer.welcome()
         await peer.subscribed()
-        await peer.message(11, "x" * 65000)
+        await peer.say('{"type":"message","room":"lobby","seq":11,"ts":1,"user":"b","data":"' + "x" * 65000 + '"}')
         await peer.say('{"type":"message","room":"lobby","seq":12,"ts":1,"user":"b","data":' + "[" * 300 + "]" * 300 + "}")
         await peer.message(13)
+        await peer.say('{"type":"of_the_future","data":"' + "x" * 65000 + '"}')  # is no message: nothing is missing
         await peer.say(b"hello", 9)
         op, data = await peer.hear()
         assert (op, data) == (10, b"hello")
@@ -457,7 +458,8 @@ async def test_too_large_and_alive():
 
     events, g, _ = await play(script, act, buffer=1024)
     assert [m["seq"] for m in of(events, "message")] == [13, 14] and len(g.queries) == 1
-    assert len(of(events, "too_large")) == 2 and [(v["from"], v["to"]) for v in of(events, "gap")] == [(11, 12)]
+    assert [(v["from"], v["to"], v["reason"]) for v in of(events, "gap")] == [(11, 11, "too_large"), (12, 12, "too_large")]
+    assert len(of(events, "too_large")) == 1
 
 
 async def test_fragments():
