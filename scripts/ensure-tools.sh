@@ -10,6 +10,9 @@ cd "${0%/*}/.."
 package_of() {
     case $1 in
     gcc) echo gcc libc6-dev ;;
+    mbedtls) echo libmbedtls-dev ;;
+    picolibc-riscv64) echo picolibc-riscv64-unknown-elf ;;
+    riscv64-unknown-elf-gcc) echo gcc-riscv64-unknown-elf ;;
     promtool) echo prometheus ;;
     vmagent | vmalert) echo victoria-metrics ;;
     fail2ban-regex) echo fail2ban ;;
@@ -23,14 +26,16 @@ package_of() {
     node) echo nodejs ;;
     python3 | python3-venv) echo python3 python3-venv ;;
     python3-yaml) echo python3-yaml ;;
-    chromium | faketime | npm | zsh | fish | strace | mmdebstrap | lintian | groff | shellcheck | make | jq | curl | openssl | git | victoria-metrics) echo "$1" ;;
+    chromium | cmake | faketime | g++ | npm | zsh | fish | strace | mmdebstrap | lintian | groff | shellcheck | make | jq | curl | openssl | git | victoria-metrics) echo "$1" ;;
     *) return 1 ;;
     esac
 }
 
-# have TOOL: most are commands; Debian keeps a part of Python apart.
+# have TOOL: most are commands; some are libraries, and Debian keeps a part of Python apart.
 have() {
     case $1 in
+    mbedtls) echo '#include <mbedtls/ssl.h>' | cc -E - >/dev/null 2>&1 ;;
+    picolibc-riscv64) test -e /usr/lib/picolibc/riscv64-unknown-elf/picolibc.specs || test -e /usr/lib/gcc/riscv64-unknown-elf/*/picolibc.specs ;;
     python3-yaml) python3 -c 'import yaml' 2>/dev/null ;;
     python3-venv) python3 -c 'import venv, ensurepip' 2>/dev/null ;;
     *) command -v "$1" >/dev/null ;;

@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# Tests what makes firmware-clients/c an ESP-IDF component, a PlatformIO library, an
+# Arduino library and a CMake package: the port to ESP-IDF against stand-ins of its
+# headers, for the host and for a RISC-V board, and through the fault course; the facade
+# for Arduino; the manifests with the tools of those who read them.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+scripts/ensure-tools.sh gcc g++ cmake mbedtls riscv64-unknown-elf-gcc picolibc-riscv64 python3 python3-venv openssl
+client=$PWD/firmware-clients/c out=$PWD/.cache/c-ports venv=$PWD/.cache/c-venv
+port=$client/ports/esp-idf
+warnings=(-Wall -Wextra -Werror -Wconversion -Wshadow)
+mkdir -p "$out"
+if ! cmp -s "$client/test/requirements.txt" "$venv/.installed"; then
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$client/test/requirements.txt"
+    cp "$client/test/requirements.txt" "$venv/.installed"
+fi
+
+# quiet COMMAND...: shows what it says only when it fails.
+quiet() {
+    "$@" >"$out/said" 2>&1 || {
+        cat "$out/said" >&2
+        echo "failed: $*" >&2
+        return 1
+    }
+}
+
+# sdkconfig FOLDER [NAME=VALUE]...: what ESP-IDF makes of the Kconfig files.
+sdkconfig() {
+    local folder=$1
+    shift
+    mkdir -p "$folder"
+    printf 'CONFIG_%s\n' "$@" >"$folder/sdkconfig"
+    printf 'source "%s"\n' "$client/Kconfig" "$client/examples/esp-idf/main/Kconfig.projbuild" >"$folder/Kconfig"
+    quiet "$venv/bin/python" -m kconfgen --kconfig "$folder/Kconfig" --config "$folder/sdkconfig" --output header "$folder/sdkconfig.h"
+}
+
+echo "== Kconfig"
+quiet "$venv/bin/python" -m kconfcheck "$client/Kconfig" "$client/examples/esp-idf/main/Kconfig.projbuild"
+sdkconfig "$out/board" EDGEGW_ROOMS=2
+
+echo "== the component, for a board (rv32imc)"
+quiet cmake -DOUT="$out/sources" -P "$client/test/component.cmake"
+if grep -E 'posix|\.cpp|test' "$out/sources"; then
+    echo "these are nothing for a component" >&2
+    exit 1
+fi
+rm -rf "$out/objects"
+mkdir -p "$out/objects"
+while read -r source; do
+    riscv64-unknown-elf-gcc -march=rv32imc -mabi=ilp32 -specs=picolibc.specs -std=gnu17 -Os -ffunction-sections "${warnings[@]}" \
+        -I"$out/board" -I"$client/src" -I"$port" -I"$port/test/lwip" -I"$port/test/stubs" \
+        -c "$client/$source" -o "$out/objects/$(basename "$source").o"
+done <"$out/sources"
+for example in "" -DEXAMPLE_CA=1; do
+    gcc -std=gnu17 "${warnings[@]}" $example -I"$out/board" -I"$client/src" -I"$port" -I"$port/test/stubs" \
+        -c "$client/examples/esp-idf/main/main.c" -o "$out/example.o"
+done
+printf 'rv32imc, -Os: the port has %s bytes of code, the core %s\n' \
+    "$(riscv64-unknown-elf-size -t "$out"/objects/edgegw_esp*.o | awk 'END { print $1 }')" \
+    "$(riscv64-unknown-elf-size -t "$out"/objects/edgegw_[!e]*.o | awk 'END { print $1 }')"
+
+echo "== Arduino"
+for board in "" -DESP32 -DESP8266; do
+    flags=(-std=gnu++11 -Wall -Wextra -Werror -DARDUINO=10819 $board -I"$client/src" -I"$client/test/arduino")
+    g++ "${flags[@]}" -Wconversion -c "$client/src/EdgeGWClient.cpp" -o "$out/facade.o"
+    g++ "${flags[@]}" -include Arduino.h -x c++ -c "$client/examples/Publish/Publish.ino" -o "$out/example.o"
+done
+# Without Arduino the file is empty, so that PlatformIO can build all of src/.
+g++ -std=gnu++11 -Wall -Wextra -Werror -c "$client/src/EdgeGWClient.cpp" -o "$out/facade.o"
+
+echo "== CMake"
+rm -rf "$out/cmake" "$out/prefix" "$out/consumer"
+quiet cmake -S "$client" -B "$out/cmake" -DEDGEGW_MBEDTLS=ON -DCMAKE_C_FLAGS="-Wall -Wextra -Werror" -DCMAKE_INSTALL_PREFIX="$out/prefix"
+quiet cmake --build "$out/cmake"
+quiet cmake --install "$out/cmake"
+quiet cmake -S "$client/test/cmake" -B "$out/consumer" -DCMAKE_PREFIX_PATH="$out/prefix"
+quiet cmake --build "$out/consumer"
+quiet openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=test -keyout "$out/key.pem" -out "$out/ca.pem"
+"$out/consumer/consumer" "$out/ca.pem"
+
+echo "== manifests"
+version=$(sed -n 's/^#define EDGEGW_VERSION "\(.*\)"$/\1/p' "$client/src/edgegw.h")
+rm -rf "$out/idf" "$out/pio.tar.gz"
+quiet "$venv/bin/compote" component pack --project-dir "$client" --name edgegw --dest-dir "$out/idf"
+tar tzf "$out/idf/edgegw_$version.tgz" >"$out/idf/names"
+PLATFORMIO_CORE_DIR=$out/pio PLATFORMIO_SETTING_ENABLE_TELEMETRY=no \
+    quiet "$venv/bin/python" "$client/test/pio_pack.py" "$client" "$out/pio.tar.gz"
+tar tzf "$out/pio.tar.gz" >"$out/pio.names"
+# The one for ESP-IDF has what its CMakeLists.txt names, and neither has a test or the
+# port of another system.
+while read -r source; do
+    grep -qx "./$source" "$out/idf/names" || { echo "$source is not in the component" >&2; exit 1; }
+done <"$out/sources"
+for name in src/edgegw.h src/EdgeGWClient.h src/edgegw_client.c examples/Publish/Publish.ino library.properties; do
+    grep -qx "$name" "$out/pio.names" || { echo "$name is not in the library" >&2; exit 1; }
+done
+if grep -E 'posix|test/' "$out/idf/names" "$out/pio.names"; then
+    echo "these are not to be packed" >&2
+    exit 1
+fi
+grep -qx "version=$version" "$client/library.properties"
+echo "edgegw $version: $(wc -l <"$out/idf/names") files for ESP-IDF, $(wc -l <"$out/pio.names") for PlatformIO and Arduino"
+
+echo "== the port to ESP-IDF in the fault course"
+for rx in 131072 1024; do # COURSE_MAX_MESSAGE
+    sdkconfig "$out/course-$rx" EDGEGW_RX_BYTES=$rx EDGEGW_OUTBOX_BYTES=1048576 EDGEGW_TOKENS_BYTES=4096 EDGEGW_ROOMS=8
+    gcc -std=gnu17 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover "${warnings[@]}" -pthread \
+        -I"$out/course-$rx" -I"$client/src" -I"$port" -I"$port/test/stubs" \
+        "$client"/src/*.c "$port"/*.c "$port"/test/*.c -lmbedtls -lmbedx509 -lmbedcrypto -o "$out/course-$rx/course"
+done
+cat >"$out/course" <<'END'
+#!/bin/sh
+exec "${0%/*}/course-${COURSE_MAX_MESSAGE:-131072}/course"
+END
+chmod +x "$out/course"
+scripts/course.sh c "$out/course"
