@@ -102,7 +102,7 @@ test-browser: build ## run the tests in a real browser
 .PHONY: screenshots
 screenshots: build ## take docs/screenshots anew; takes two minutes
 	@scripts/ensure-tools.sh node npm chromium
-	@npm --prefix e2e ci --ignore-scripts --no-audit --no-fund
+	@scripts/npm-ci.sh e2e
 	@node e2e/screenshots.mjs
 
 .PHONY: test-client-go

@@ -16,9 +16,5 @@ if [ ${#tests[@]} -eq 0 ]; then
     echo "test-browser: there is no e2e/*.test.mjs" >&2
     exit 1
 fi
-# The folder is as the lock file wants it when npm has written this copy last.
-if ! cmp -s e2e/package-lock.json e2e/node_modules/.installed-lock.json; then
-    npm --prefix e2e ci --ignore-scripts --no-audit --no-fund
-    cp e2e/package-lock.json e2e/node_modules/.installed-lock.json
-fi
+scripts/npm-ci.sh e2e
 node --test --test-concurrency=1 "${tests[@]}"

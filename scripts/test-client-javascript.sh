@@ -1,14 +1,12 @@
 #!/usr/bin/env bash
 # Tests firmware-clients/javascript: the vectors, a gateway that the test plays, the
-# real binary, the fault course, its types, and its package.
+# real binary, the same in Chromium, the fault course, its types, and its package.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-scripts/ensure-tools.sh node npm
+scripts/ensure-tools.sh node npm chromium
 client=firmware-clients/javascript
-if ! cmp -s $client/package-lock.json $client/node_modules/.installed-lock.json; then
-    npm --prefix $client ci --ignore-scripts --no-audit --no-fund
-    cp $client/package-lock.json $client/node_modules/.installed-lock.json
-fi
+scripts/npm-ci.sh $client
+scripts/npm-ci.sh e2e # the driver of the browser
 # Node.js 20 has its WebSocket behind a flag, 22 has it without.
 flags=()
 if node --experimental-websocket -e 0 2>/dev/null; then flags=(--experimental-websocket); fi

@@ -50,5 +50,8 @@ export function world(options = {}, answers = {}) {
   return w;
 }
 
+// Browsers have no setImmediate, and a setTimeout that waits.
+const turn = globalThis.setImmediate ?? ((f) => { const { port1, port2 } = new MessageChannel(); port1.onmessage = () => { port1.close(); f(); }; port2.postMessage(0); });
+
 // Lets every promise that can go on do so.
-export const settle = async () => { for (let i = 0; i < 20; i++) await new Promise(setImmediate); };
+export const settle = async () => { for (let i = 0; i < 20; i++) await new Promise((f) => { turn(f); }); };
