@@ -19,7 +19,7 @@ limit() {
     case $1 in
     test-race | test-arm | test-packages) echo 900 ;;
     fuzz-smoke) echo 900 ;;
-    test-boards | test-386 | lint | test-browser | test-attack | test-realtime | test-api | test-conformance | test-boot) echo 600 ;;
+    test-boards | test-386 | lint | test-client-* | test-browser | test-attack | test-realtime | test-api | test-conformance | test-boot) echo 600 ;;
     *) echo 300 ;;
     esac
 }
