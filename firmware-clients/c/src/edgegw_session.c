@@ -40,8 +40,9 @@ static void ask(struct edgegw *c, unsigned purpose)
     uint32_t deadline = c->now + c->config.timeout_ms;
     memset(&c->http, 0, sizeof c->http);
     c->http.purpose = purpose;
-    /* The lowest bit is the channel, so that no two connections have one number. */
-    c->serial += 2;
+    /* The lowest bit is the channel, and the next is set: no number is 0, or that of the
+     * connection before, which a port would go on with. */
+    c->serial += 4;
     c->conn[channel] = (uint16_t)(c->serial | 2) + channel;
     if (c->phase == PHASE_OPEN) {
         c->renew = RENEW_ASKING;
