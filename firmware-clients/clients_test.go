@@ -19,7 +19,10 @@ var update = flag.Bool("update", false, "pack the files anew")
 // served is what a folder has for its users; its tests, and what builds it, stay
 // at home.
 var served = []string{
-	"README.md", "go/*.go", "go/README.md", "javascript/*.js", "javascript/*.d.ts", "javascript/package.json", "javascript/README.md", "micropython/*.py", "micropython/package.json", "micropython/README.md",
+	"README.md",
+	"c/README.md", "c/CMakeLists.txt", "c/Kconfig", "c/idf_component.yml", "c/keywords.txt", "c/library.json", "c/library.properties", "c/ports/*/*.[ch]", "c/src/*",
+	"c/examples/*/*.ino", "c/examples/*/CMakeLists.txt", "c/examples/*/sdkconfig.defaults", "c/examples/*/main/*",
+	"go/*.go", "go/README.md", "javascript/*.js", "javascript/*.d.ts", "javascript/package.json", "javascript/README.md", "micropython/*.py", "micropython/package.json", "micropython/README.md",
 }
 
 func sources(t *testing.T) (names []string) {

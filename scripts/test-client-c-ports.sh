@@ -53,17 +53,21 @@ while read -r source; do
         -I"$out/board" -I"$client/src" -I"$port" -I"$port/test/lwip" -I"$port/test/stubs" \
         -c "$client/$source" -o "$out/objects/$(basename "$source").o"
 done <"$out/sources"
-for example in "" -DEXAMPLE_CA=1; do
-    gcc -std=gnu17 "${warnings[@]}" $example -I"$out/board" -I"$client/src" -I"$port" -I"$port/test/stubs" \
+for example in -UEXAMPLE_CA -DEXAMPLE_CA=1; do
+    gcc -std=gnu17 "${warnings[@]}" "$example" -I"$out/board" -I"$client/src" -I"$port" -I"$port/test/stubs" \
         -c "$client/examples/esp-idf/main/main.c" -o "$out/example.o"
 done
-printf 'rv32imc, -Os: the port has %s bytes of code, the core %s\n' \
-    "$(riscv64-unknown-elf-size -t "$out"/objects/edgegw_esp*.o | awk 'END { print $1 }')" \
-    "$(riscv64-unknown-elf-size -t "$out"/objects/edgegw_[!e]*.o | awk 'END { print $1 }')"
+# How much memory a client takes when it starts, in a symbol of that size.
+printf '#include "edgegw_esp_internal.h"\nchar edgegw_esp_start_with_the_defaults[sizeof(struct edgegw_esp)], core[sizeof(struct edgegw)];\n' >"$out/ram.c"
+riscv64-unknown-elf-gcc -march=rv32imc -mabi=ilp32 -specs=picolibc.specs -std=gnu17 -fno-common -I"$out/board" -I"$client/src" -I"$port" \
+    -I"$port/test/lwip" -I"$port/test/stubs" -c "$out/ram.c" -o "$out/ram.o"
+riscv64-unknown-elf-nm -S --radix=d "$out/ram.o" | awk '{ print "RAM on rv32imc: " $4 " " $2 + 0 " bytes" }'
+printf 'rv32imc, -Os: the port to ESP-IDF has %s bytes of code; make test-client-c measures the core\n' \
+    "$(riscv64-unknown-elf-size -t "$out"/objects/edgegw_esp*.o | awk 'END { print $1 }')"
 
 echo "== Arduino"
-for board in "" -DESP32 -DESP8266; do
-    flags=(-std=gnu++11 -Wall -Wextra -Werror -DARDUINO=10819 $board -I"$client/src" -I"$client/test/arduino")
+for board in -UESP32 -DESP32 -DESP8266; do
+    flags=(-std=gnu++11 -Wall -Wextra -Werror -DARDUINO=10819 "$board" -I"$client/src" -I"$client/test/arduino")
     g++ "${flags[@]}" -Wconversion -c "$client/src/EdgeGWClient.cpp" -o "$out/facade.o"
     g++ "${flags[@]}" -include Arduino.h -x c++ -c "$client/examples/Publish/Publish.ino" -o "$out/example.o"
 done
@@ -79,6 +83,9 @@ quiet cmake -S "$client/test/cmake" -B "$out/consumer" -DCMAKE_PREFIX_PATH="$out
 quiet cmake --build "$out/consumer"
 quiet openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=test -keyout "$out/key.pem" -out "$out/ca.pem"
 "$out/consumer/consumer" "$out/ca.pem"
+# The first program of README.md.
+awk '/^```c$/ { on = 1; next } /^```$/ && on { exit } on' "$client/README.md" >"$out/readme.c"
+gcc -std=c99 -Wall -Wextra -Werror -I"$client/src" -I"$client/ports/posix" "$out/readme.c" "$client"/src/edgegw_*.c "$client"/ports/posix/*.c -o "$out/readme"
 
 echo "== manifests"
 version=$(sed -n 's/^#define EDGEGW_VERSION "\(.*\)"$/\1/p' "$client/src/edgegw.h")
