@@ -17,7 +17,7 @@ export PORT VERSION
 TOOLS := .cache/tools
 
 # Every area that `make test` runs, the longest first, and last what runs alone.
-AREAS := test-race lint test-arm test-boards fuzz-smoke test-386 test-realtime test-disk test-firstrun test-torture test-attack test-observed test-api test-conformance test-client-go test-client-javascript test-client-micropython test-client-c-ports cross-smoke tidy-check test-tools test-service test-packages test-boot test-browser
+AREAS := test-race lint test-arm test-boards fuzz-smoke test-386 test-realtime test-disk test-firstrun test-torture test-attack test-observed test-api test-conformance test-client-go test-client-javascript test-client-micropython test-client-rust test-client-c-ports cross-smoke tidy-check test-tools test-service test-packages test-boot test-browser
 
 .PHONY: help
 help: ## print this
@@ -116,6 +116,10 @@ test-client-javascript: build ## test the JavaScript client: vectors, faults, th
 .PHONY: test-client-micropython
 test-client-micropython: build ## test the MicroPython client on both interpreters: vectors, faults, the real binary
 	@scripts/test-client-micropython.sh
+
+.PHONY: test-client-rust
+test-client-rust: ## test the Rust client with Debian's compiler, natively and for armhf: vectors, package, fault course (root)
+	@scripts/test-client-rust.sh
 
 .PHONY: test-client-c-ports
 test-client-c-ports: ## test the C client as a component, a library and a package: ESP-IDF, Arduino, PlatformIO, CMake; the ESP-IDF port through the fault course

@@ -19,6 +19,10 @@ package_of() {
     qemu-arm-static | qemu-aarch64-static | qemu-i386-static) echo qemu-user-static ;;
     mkfs.ext4) echo e2fsprogs ;;
     mkfs.xfs) echo xfsprogs ;;
+    cargo | debian-cargo) echo cargo rustc ;;
+    cargo-fmt) echo rustfmt ;;
+    cargo-clippy) echo rust-clippy ;;
+    arm-linux-gnueabihf-gcc) echo gcc-arm-linux-gnueabihf libc6-dev-armhf-cross ;;
     setpriv | nsenter) echo util-linux ;;
     man) echo man-db ;;
     systemd-nspawn) echo systemd-container ;;
@@ -31,9 +35,11 @@ package_of() {
     esac
 }
 
-# have TOOL: most are commands; some are libraries, and Debian keeps a part of Python apart.
+# have TOOL: most are commands; some are libraries, Debian keeps a part of Python apart, and
+# debian-cargo is its own Rust, whatever another one there is on the PATH.
 have() {
     case $1 in
+    debian-cargo) [ -x /usr/bin/cargo ] && [ -x /usr/bin/rustc ] ;;
     mbedtls) echo '#include <mbedtls/ssl.h>' | cc -E - >/dev/null 2>&1 ;;
     picolibc-riscv64) test -e /usr/lib/picolibc/riscv64-unknown-elf/picolibc.specs || test -e /usr/lib/gcc/riscv64-unknown-elf/*/picolibc.specs ;;
     python3-yaml) python3 -c 'import yaml' 2>/dev/null ;;

@@ -49,7 +49,7 @@ mod take;
 #[cfg(feature = "rustls")]
 mod tls;
 mod token;
-#[cfg(test)]
+#[cfg(all(test, feature = "_vectors"))]
 mod vectors;
 
 pub use client::{Client, Events};
