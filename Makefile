@@ -125,6 +125,10 @@ test-client-rust: ## test the Rust client with Debian's compiler, natively and f
 test-client-c-ports: ## test the C client as a component, a library and a package: ESP-IDF, Arduino, PlatformIO, CMake; the ESP-IDF port through the fault course
 	@scripts/test-client-c-ports.sh
 
+.PHONY: build-esp-idf
+build-esp-idf: ## build the example of the C client with ESP-IDF, which IDF_PATH names, for CHIPS="esp32 esp32c3"
+	@scripts/build-esp-idf.sh $(CHIPS)
+
 .PHONY: test-api
 test-api: build ## let schemathesis try the API document on the real binary (SECONDS_PER_RUN=60)
 	@scripts/test-api.sh
@@ -232,7 +236,7 @@ audit: ## ask for known weaknesses: govulncheck, npm audit, cargo audit; needs t
 	@scripts/audit.sh $(TOOLS)
 
 .PHONY: check
-check: secret-scan test reproducible sbom ## run everything of the pipeline that needs no internet: all but audit and the release's provenance
+check: secret-scan test reproducible sbom ## run everything of the pipeline that needs no internet: all but audit, ESP-IDF and the release's provenance
 
 .PHONY: release
 release: ## make what a release consists of in dist/ (VERSION=v1.2.3)
