@@ -51,6 +51,8 @@ mod tls;
 mod token;
 #[cfg(all(test, feature = "_vectors"))]
 mod vectors;
+#[cfg(feature = "rustls")]
+mod x509;
 
 pub use client::{Client, Events};
 pub use close::Close;

@@ -4,6 +4,7 @@
 use crate::{
     error::{ConfigError, Error},
     net::Stream,
+    x509,
 };
 use data_encoding::BASE64;
 use rustls::{
@@ -39,10 +40,14 @@ impl Tls {
         Tls { trust: Trust::Ca(certificate.into()), calendar: true }
     }
 
-    /// Trusts the CA whose public key (SubjectPublicKeyInfo) has this SHA-256, which
-    /// `edgegw tls show` prints, and takes its certificate from the handshake.
-    pub fn pin(sha256: [u8; 32]) -> Tls {
-        Tls { trust: Trust::Pin(sha256), calendar: true }
+    /// Trusts the CA of a pin, `sha256/BASE64` as `edgegw tls show` prints it, which is of
+    /// its public key (SubjectPublicKeyInfo, RFC 7469 section 2.4), and takes its certificate
+    /// from the handshake.
+    pub fn pin(pin: &str) -> Result<Tls, ConfigError> {
+        let decoded = pin.strip_prefix("sha256/").and_then(|pin| BASE64.decode(pin.as_bytes()).ok());
+        let pin = decoded.and_then(|pin| pin.try_into().ok());
+        let pin = pin.ok_or_else(|| ConfigError::new("tls: a pin is sha256/ and 32 bytes in base64"))?;
+        Ok(Tls { trust: Trust::Pin(pin), calendar: true })
     }
 
     /// Leaves out the calendar, for devices that do not know the date: chain, names and
@@ -57,13 +62,8 @@ impl Tls {
     pub(crate) fn config(&self, host: &str) -> Result<Arc<ClientConfig>, ConfigError> {
         let bad = |err: TlsError| ConfigError::new(format!("tls: {}", err));
         server_name(host).map_err(bad)?;
-        let provider = Arc::new(ring::default_provider());
-        let anchor = match &self.trust {
-            Trust::Ca(certificate) => Anchor::Ca(chain_verifier(&provider, der(certificate)?).map_err(bad)?),
-            Trust::Pin(pin) => Anchor::Pin(*pin),
-        };
-        let verifier = Verifier { anchor, calendar: self.calendar, provider: provider.clone() };
-        let mut config = ClientConfig::builder_with_provider(provider)
+        let verifier = self.verifier()?;
+        let mut config = ClientConfig::builder_with_provider(verifier.provider.clone())
             .with_safe_default_protocol_versions()
             .map_err(bad)?
             .dangerous()
@@ -72,6 +72,18 @@ impl Tls {
         config.alpn_protocols = vec![b"http/1.1".to_vec()]; // a WebSocket needs it
         config.resumption = rustls::client::Resumption::in_memory_sessions(2);
         Ok(Arc::new(config))
+    }
+
+    fn verifier(&self) -> Result<Verifier, ConfigError> {
+        let provider = Arc::new(ring::default_provider());
+        let anchor = match &self.trust {
+            Trust::Ca(certificate) => {
+                let verifier = chain_verifier(&provider, der(certificate)?);
+                Anchor::Ca(verifier.map_err(|err| ConfigError::new(format!("tls: {}", err)))?)
+            }
+            Trust::Pin(pin) => Anchor::Pin(*pin),
+        };
+        Ok(Verifier { anchor, calendar: self.calendar, provider })
     }
 }
 
@@ -183,110 +195,82 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// As much of a certificate as is needed here (RFC 5280 section 4.1). Nothing is trusted that
-/// it says: what is wrong fails when the chain is checked.
-mod x509 {
-    /// The time from which on it is valid, in Unix seconds, and its SubjectPublicKeyInfo.
-    pub(super) struct Read<'a> {
-        pub not_before: u64,
-        pub public_key: &'a [u8],
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PIN: &str = "sha256/Eyr/49QZYhHUZPr/NRGHD844JnE6A3mDvu4Gsf59M7U=";
+    const TODAY: u64 = 1_796_130_000; // December 2026
+    /// A gateway's CA, from 2020 to 2036.
+    const CA: &str = "\
+        MIIChzCCAiygAwIBAgIUUDEs8QveWWegCyQW6NBATB3+5DswCgYIKoZIzj0EAwIwMzEPMA0GA1UEChMGZWRnZWd3MSAwHgYDVQQD\
+        ExdlZGdlZ3cgQ0Egb2Ygdm0sIDU0ZDYzZTAeFw0yMDAxMDEwMDAwMDBaFw0zNjEyMDExMzEwMjRaMDMxDzANBgNVBAoTBmVkZ2Vn\
+        dzEgMB4GA1UEAxMXZWRnZWd3IENBIG9mIHZtLCA1NGQ2M2UwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAQRUsumwvkAzOSBSeWv\
+        ARaQyiJjV/vVzcwXnj7GH5F8TTZpVSQ784MNStfpf1bgrrb5tJwMDqBW+a9XA7hgbQxso4IBHDCCARgwDgYDVR0PAQH/BAQDAgEG\
+        MBIGA1UdEwEB/wQIMAYBAf8CAQAwHQYDVR0OBBYEFD8AW8ev38EqUgF9Z6Aqhg5jJ5qOMIHSBgNVHR4EgcowgceggcQwB4IFbG9j\
+        YWwwC4IJbG9jYWxob3N0MASCAnZtMAqHCAoAAAD/AAAAMAqHCKwQAAD/8AAAMAqHCMCoAAD//wAAMAqHCKn+AAD//wAAMAqHCH8A\
+        AAD/AAAAMCKHIPwAAAAAAAAAAAAAAAAAAAD+AAAAAAAAAAAAAAAAAAAAMCKHIP6AAAAAAAAAAAAAAAAAAAD/wAAAAAAAAAAAAAAA\
+        AAAAMCKHIAAAAAAAAAAAAAAAAAAAAAH/////////////////////MAoGCCqGSM49BAMCA0kAMEYCIQDV9VhqGQ3R1KRv6cwPdC5Y\
+        hI/s/iFd271xJGUKYOp2JgIhAIae/9oK/qwHl7Vs7ESpLM8X+hN+qSB/HlhGfjPwz/ss\
+    ";
+    /// Its certificate for localhost, vm.local and 127.0.0.1, from November 2026 to December 2027.
+    const SERVER: &str = "\
+        MIIB6zCCAZKgAwIBAgIUGS4CyOxONdKhnQTQbnsT7MGcZuMwCgYIKoZIzj0EAwIwMzEPMA0GA1UEChMGZWRnZWd3MSAwHgYDVQQD\
+        ExdlZGdlZ3cgQ0Egb2Ygdm0sIDU0ZDYzZTAeFw0yNjExMDExMzEwMjRaFw0yNzEyMDMxMzEwMjRaMBExDzANBgNVBAoTBmVkZ2Vn\
+        dzBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABD4DFf8B1hkguXSqB2k6wY3r0JkuKcMeHKtpM9UwgY4E1JyZxs0zcj2eIZJc64p3\
+        vVCqzs+vXLTEHxbq6mokPJGjgaUwgaIwDgYDVR0PAQH/BAQDAgeAMBMGA1UdJQQMMAoGCCsGAQUFBwMBMAwGA1UdEwEB/wQCMAAw\
+        HwYDVR0jBBgwFoAUPwBbx6/fwSpSAX1noCqGDmMnmo4wTAYDVR0RBEUwQ4IJbG9jYWxob3N0ggJ2bYIIdm0ubG9jYWyHBH8AAAGH\
+        EAAAAAAAAAAAAAAAAAAAAAGHEP0AAAAAAAAAAAAAAAAAAAIwCgYIKoZIzj0EAwIDRwAwRAIgGUlmgL4EYt7ZbuPNw8nAWunVkvWp\
+        xEfEqX50lVOzj8wCIDQd4tVXDYmJIa6B6e1UiCvQHacC9u/+GbNHxoUOBqdU\
+    ";
+
+    fn check(tls: Tls, host: &str, chain: &[&str], now: u64) -> Result<(), TlsError> {
+        let chain: Vec<CertificateDer> = chain.iter().map(|c| BASE64.decode(c.as_bytes()).unwrap().into()).collect();
+        let (name, now) = (server_name(host).unwrap(), UnixTime::since_unix_epoch(Duration::from_secs(now)));
+        tls.verifier().unwrap().verify_server_cert(&chain[0], &chain[1..], &name, &[], now).map(drop)
     }
 
-    const SEQUENCE: u8 = 0x30;
-
-    pub(super) fn read(certificate: &[u8]) -> Option<Read<'_>> {
-        let (mut tbs, _) = inside(certificate, SEQUENCE)?;
-        tbs = inside(tbs, SEQUENCE)?.0;
-        if tbs.first() == Some(&0xa0) {
-            tbs = skip(tbs)?; // version
-        }
-        let from = |tbs| skip(skip(skip(tbs)?)?); // serial number, signature, issuer
-        let (validity, rest) = inside(from(tbs)?, SEQUENCE)?;
-        let public_key_on = skip(rest)?; // subject
-        let length = public_key_on.len() - skip(public_key_on)?.len();
-        Some(Read { not_before: time(validity)?, public_key: &public_key_on[..length] })
+    fn by_ca() -> Tls {
+        Tls::ca(format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", CA))
     }
 
-    /// The content of the first element, which has this tag, and what is behind it.
-    fn inside(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
-        let (&first, &second) = (der.first()?, der.get(1)?);
-        let (start, length) = match second {
-            0..=0x7f => (2, usize::from(second)),
-            0x81..=0x83 => {
-                let n = usize::from(second & 0x7f);
-                (2 + n, der.get(2..2 + n)?.iter().fold(0, |sum, b| sum << 8 | usize::from(*b)))
-            }
-            _ => return None,
-        };
-        let content = der.get(start..start + length)?;
-        Some((content, &der[start + length..])).filter(|_| first == tag)
+    #[test]
+    fn whom_it_trusts() {
+        let pinned = || Tls::pin(PIN).unwrap();
+        for host in ["localhost", "vm.local", "127.0.0.1"] {
+            assert_eq!(check(by_ca(), host, &[SERVER, CA], TODAY), Ok(()), "{}", host);
+            assert_eq!(check(pinned(), host, &[SERVER, CA], TODAY), Ok(()), "{}", host);
+        }
+        assert_eq!(check(Tls::ca(BASE64.decode(CA.as_bytes()).unwrap()), "localhost", &[SERVER], TODAY), Ok(()));
+        let unknown = Err(CertificateError::UnknownIssuer.into());
+        assert_eq!(check(pinned(), "localhost", &[SERVER], TODAY), unknown, "without the CA");
+        let other = format!("sha256/{}", BASE64.encode(&[7; 32]));
+        assert_eq!(check(Tls::pin(&other).unwrap(), "localhost", &[SERVER, CA], TODAY), unknown, "another pin");
+        for tls in [by_ca(), by_ca().without_calendar(), pinned().without_calendar()] {
+            assert!(check(tls.clone(), "gateway.local", &[SERVER, CA], TODAY).is_err(), "another name");
+            // One bit of the signature.
+            let torn = SERVER.replace("BqdU", "BqdV");
+            assert!(check(tls, "localhost", &[&torn, CA], TODAY).is_err(), "a torn certificate");
+        }
     }
 
-    fn skip(der: &[u8]) -> Option<&[u8]> {
-        inside(der, *der.first()?).map(|(_, rest)| rest)
+    #[test]
+    fn the_calendar() {
+        for now in [600, TODAY + 20 * 365 * 86_400] {
+            assert!(check(by_ca(), "localhost", &[SERVER, CA], now).is_err(), "{}", now);
+            assert_eq!(check(by_ca().without_calendar(), "localhost", &[SERVER, CA], now), Ok(()), "{}", now);
+        }
     }
 
-    /// A UTCTime (YYMMDDhhmmssZ) or GeneralizedTime (YYYYMMDDhhmmssZ) in Unix seconds.
-    fn time(der: &[u8]) -> Option<u64> {
-        let (digits, century) = match der.first()? {
-            0x17 => (inside(der, 0x17)?.0, true),
-            _ => (inside(der, 0x18)?.0, false),
-        };
-        let text = std::str::from_utf8(digits).ok()?.strip_suffix('Z')?;
-        if !text.bytes().all(|b| b.is_ascii_digit()) || text.len() != if century { 12 } else { 14 } {
-            return None;
+    #[test]
+    fn what_is_refused() {
+        let half = "-----BEGIN CERTIFICATE-----\nMIIB";
+        for bad in ["", "no PEM", half, "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----"] {
+            assert!(Tls::ca(bad).verifier().is_err(), "{}", bad);
         }
-        let (year, rest) = text.split_at(if century { 2 } else { 4 });
-        let mut year: u64 = year.parse().ok()?;
-        if century {
-            year += if year < 50 { 2000 } else { 1900 };
+        for bad in ["", "sha256/", "sha256/AAAA", "sha1/Eyr/49QZYhHUZPr/NRGHD844JnE6A3mDvu4Gsf59M7U="] {
+            assert!(Tls::pin(bad).is_err(), "{}", bad);
         }
-        let part = |n: usize| rest[2 * n..2 * n + 2].parse::<u64>().ok();
-        let (month, day) = (part(0)?, part(1)?);
-        if year < 1970 || !(1..=12).contains(&month) || day < 1 {
-            return None;
-        }
-        // Days since 1970 of the proleptic Gregorian calendar, years beginning in March.
-        let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-        let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719_468;
-        Some(days * 86400 + part(2)? * 3600 + part(3)? * 60 + part(4)?)
-    }
-
-    #[cfg(test)]
-    mod tests {
-        use super::*;
-
-        fn der(tag: u8, text: &str) -> Vec<u8> {
-            [&[tag, text.len() as u8], text.as_bytes()].concat()
-        }
-
-        #[test]
-        fn times() {
-            let cases = [
-                (0x17, "700101000000Z", Some(0)),
-                (0x17, "260228235959Z", Some(1_772_323_199)),
-                (0x17, "491231235959Z", Some(2_524_607_999)),
-                (0x18, "20000229120000Z", Some(951_825_600)),
-                (0x18, "20500101000000Z", Some(2_524_608_000)),
-                (0x17, "500101000000Z", None), // 1950
-                (0x17, "701301000000Z", None),
-                (0x17, "7001010000Z", None),
-                (0x17, "700101000000+0100", None),
-                (0x18, "+0000101000000Z", None),
-                (0x05, "", None),
-            ];
-            for (tag, text, want) in cases {
-                assert_eq!(time(&der(tag, text)), want, "{}", text);
-            }
-        }
-
-        #[test]
-        fn what_is_no_certificate() {
-            for bad in
-                [&b""[..], b"\x30", b"\x30\x80", b"\x30\x84\xff\xff\xff\xff", b"\x30\x02\x30\x00", b"\x30\x7f\x30"]
-            {
-                assert!(read(bad).is_none(), "{:?}", bad);
-            }
-        }
+        assert!(by_ca().config("no name").is_err());
     }
 }
