@@ -122,7 +122,7 @@ test-client-rust: ## test the Rust client with Debian's compiler, natively and f
 	@scripts/test-client-rust.sh
 
 .PHONY: test-client-c-ports
-test-client-c-ports: ## test the C client as a component, a library and a package: ESP-IDF, Arduino, PlatformIO, CMake; the ESP-IDF port through the fault course
+test-client-c-ports: ## test the C client as a component, a library and a package: ESP-IDF, Arduino, PlatformIO, CMake; the port to ESP-IDF and the class for Arduino through the fault course
 	@scripts/test-client-c-ports.sh
 
 .PHONY: build-esp-idf

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Tests what makes firmware-clients/c an ESP-IDF component, a PlatformIO library, an
 # Arduino library and a CMake package: the port to ESP-IDF against stand-ins of its
-# headers, for the host and for a RISC-V board, and through the fault course; the facade
-# for Arduino; the manifests with the tools of those who read them.
+# headers, for the host and for a RISC-V board; the manifests with the tools of those who
+# read them; that port and the facade for Arduino in the fault course.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/ensure-tools.sh gcc g++ cmake mbedtls riscv64-unknown-elf-gcc picolibc-riscv64 python3 python3-venv openssl
@@ -68,11 +68,11 @@ printf 'rv32imc, -Os: the port to ESP-IDF has %s bytes of code; make test-client
 echo "== Arduino"
 for board in -UESP32 -DESP32 -DESP8266; do
     flags=(-std=gnu++11 -Wall -Wextra -Werror -DARDUINO=10819 "$board" -I"$client/src" -I"$client/test/arduino")
-    g++ "${flags[@]}" -Wconversion -c "$client/src/EdgeGWClient.cpp" -o "$out/facade.o"
+    g++ "${flags[@]}" -Wconversion -c "$client/src/EdgeGWClient.cpp" -o "$out/one.o"
     g++ "${flags[@]}" -include Arduino.h -x c++ -c "$client/examples/Publish/Publish.ino" -o "$out/example.o"
 done
 # Without Arduino the file is empty, so that PlatformIO can build all of src/.
-g++ -std=gnu++11 -Wall -Wextra -Werror -c "$client/src/EdgeGWClient.cpp" -o "$out/facade.o"
+g++ -std=gnu++11 -Wall -Wextra -Werror -c "$client/src/EdgeGWClient.cpp" -o "$out/one.o"
 
 echo "== CMake"
 rm -rf "$out/cmake" "$out/prefix" "$out/consumer"
@@ -110,16 +110,50 @@ fi
 grep -qx "version=$version" "$client/library.properties"
 echo "edgegw $version: $(wc -l <"$out/idf/names") files for ESP-IDF, $(wc -l <"$out/pio.names") for PlatformIO and Arduino"
 
-echo "== the port to ESP-IDF in the fault course"
-for rx in 131072 1024; do # COURSE_MAX_MESSAGE
-    sdkconfig "$out/course-$rx" EDGEGW_RX_BYTES=$rx EDGEGW_OUTBOX_BYTES=1048576 EDGEGW_TOKENS_BYTES=4096 EDGEGW_ROOMS=8
-    gcc -std=gnu17 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover "${warnings[@]}" -pthread \
-        -I"$out/course-$rx" -I"$client/src" -I"$port" -I"$port/test/stubs" \
-        "$client"/src/*.c "$port"/*.c "$port"/test/*.c -lmbedtls -lmbedx509 -lmbedcrypto -o "$out/course-$rx/course"
-done
-cat >"$out/course" <<'END'
+# course NAME ARGUMENT...: runs tests of the fault course with the drivers in the folders
+# NAME-131072 and NAME-1024, whose receive buffer has so many bytes.
+course() {
+    local driver=$out/$1
+    cat >"$driver" <<'END'
 #!/bin/sh
-exec "${0%/*}/course-${COURSE_MAX_MESSAGE:-131072}/course"
+exec "$0-${COURSE_MAX_MESSAGE:-131072}/course"
 END
-chmod +x "$out/course"
-scripts/course.sh c "$out/course"
+    chmod +x "$driver"
+    shift
+    COURSE_CLIENT=c COURSE_DRIVER=$driver go test -count=1 -parallel 10 -timeout 4m "$@" ./e2e/course
+}
+
+# esp_driver FOLDER FLAG...: the driver of the port to ESP-IDF, with the sdkconfig.h there.
+esp_driver() {
+    local folder=$1
+    shift
+    gcc -std=gnu17 -g -O1 "$@" "${warnings[@]}" -pthread -I"$folder" -I"$client/src" -I"$port" -I"$port/test/stubs" \
+        "$client"/src/*.c "$port"/*.c "$port"/test/*.c -lmbedtls -lmbedx509 -lmbedcrypto -o "$folder/course"
+}
+
+memory=(-fsanitize=address -fsanitize=undefined -fno-sanitize-recover)
+scripts/ensure-tools.sh faketime mkfs.ext4
+for rx in 131072 1024; do # COURSE_MAX_MESSAGE
+    for name in esp tsan; do
+        sdkconfig "$out/$name-$rx" EDGEGW_RX_BYTES=$rx EDGEGW_OUTBOX_BYTES=1048576 EDGEGW_TOKENS_BYTES=4096 EDGEGW_ROOMS=8
+    done
+    esp_driver "$out/esp-$rx" "${memory[@]}"
+done
+esp_driver "$out/tsan-131072" -fsanitize=thread
+echo "== the port to ESP-IDF in the fault course"
+course esp
+echo "== the same, with an eye on its threads"
+TSAN_OPTIONS=halt_on_error=1 course tsan -run '^Test(Traffic|Conversations|Closes)$'
+
+echo "== the facade for Arduino in the fault course; TLS is the sketch's"
+rm -rf "$out/arduino"
+mkdir -p "$out/arduino" "$out/facade-131072" "$out/facade-1024"
+(
+    cd "$out/arduino"
+    gcc -std=gnu17 -g -O1 "${memory[@]}" -I"$client/src" -I"$port" -I"$port/test/stubs" -c "$client"/src/*.c "$port/test/course.c"
+    g++ -std=gnu++11 -g -O1 "${memory[@]}" -Wall -Wextra -Werror -DARDUINO=10819 -I"$client/src" -I"$client/test/arduino" -I"$port" \
+        -I"$port/test/stubs" -c "$client/src/EdgeGWClient.cpp" "$client/test/arduino/host.cpp"
+    g++ "${memory[@]}" -pthread ./*.o -o "$out/facade-131072/course"
+)
+ln -sf "$out/facade-131072/course" "$out/facade-1024/course" # it asks for its buffer when it runs
+course facade -skip '^TestTLS$'

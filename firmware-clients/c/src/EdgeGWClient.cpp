@@ -81,6 +81,11 @@ void EdgeGWClient::setRoom(const char *room, const struct edgegw_position *from,
     config_.latest = latest;
 }
 
+void EdgeGWClient::setTimeout(uint32_t ms)
+{
+    config_.timeout_ms = ms;
+}
+
 void EdgeGWClient::setBuffers(size_t rx, size_t outbox, size_t tokens, size_t rooms)
 {
     if (!begun_) {
@@ -274,6 +279,11 @@ void EdgeGWClient::start()
     if (ready_) {
         edgegw_start(&client_, now());
     }
+}
+
+bool EdgeGWClient::active() const
+{
+    return ready_ && (links_[0].open || links_[1].open || edgegw_next_timeout(&client_, now()) != EDGEGW_NEVER);
 }
 
 int EdgeGWClient::publish(const char *json)

@@ -38,6 +38,9 @@ class EdgeGWClient
     void setRefreshToken(const char *token);
     void setRoom(const char *room, const struct edgegw_position *from = nullptr, bool latest = false);
 
+    /* Before begin(): how long a request or a handshake may take, ms; at first 10,000. */
+    void setTimeout(uint32_t ms);
+
     /* Before begin(): bytes of the longest message that is received (768 or more), of what
      * is published and not acknowledged, and of the tokens (1,024 or more), and how many
      * rooms. At first it is 2048, 2048, 2048 and 1. */
@@ -65,6 +68,10 @@ class EdgeGWClient
      * EDGEGW_EVENT_STOPPED. */
     void stop();
     void start();
+
+    /* Whether loop() has anything to do, now or later. False after stop() as soon as the
+     * goodbye is said: the board may sleep. */
+    bool active() const;
 
     /* As edgegw_publish and so on, and EDGEGW_FULL before begin(); room may be left out
      * for the default room. */

@@ -8,7 +8,7 @@ typedef int esp_err_t;
 #define ESP_ERR_NVS_BASE 0x1100
 #define ESP_ERR_NVS_NO_FREE_PAGES (ESP_ERR_NVS_BASE + 0x0d)
 #define ESP_ERR_NVS_NEW_VERSION_FOUND (ESP_ERR_NVS_BASE + 0x10)
-void abort(void) __attribute__((noreturn));
+#include <stdlib.h> /* abort */
 #define ESP_ERROR_CHECK(x)                                                                                             \
     do {                                                                                                               \
         if ((x) != ESP_OK) {                                                                                           \
