@@ -167,6 +167,29 @@ test('waits are random, grow, have a ceiling, and start again after a good time'
   for (let i = 0; i < 4; i++) { await w.tick(9000); w.socket.say({ type: 'pong' }); }
   w.socket.end(1006);
   assert.equal(Math.round(waits.at(-1) / 100), 5);
+
+  const lucky = world({ random: () => 0 });
+  lucky.client.on('closed', ({ waitMs }) => assert.ok(waitMs >= 1, `it waits ${waitMs} ms`));
+  await lucky.connected();
+  lucky.socket.end(4002, 'slow_consumer');
+  assert.equal(lucky.of('closed').length, 1);
+});
+
+test('the wall clock is never asked', async () => {
+  const { now } = Date, given = world(); // for its socket and its answers
+  Date.now = () => { throw new Error('it was asked'); };
+  try {
+    const client = new Client({ url: 'http://gateway.test', deviceKey: 'key', ...given.network });
+    client.connect();
+    await settle();
+    given.socket.open({ server_time: 5000 });
+    assert.ok(client.serverTime() >= 5000 && client.serverTime() < 15000);
+    given.socket.end(1006);
+    assert.equal(client.state.state, 'waiting');
+    client.close();
+  } finally {
+    Date.now = now;
+  }
 });
 
 test('after a failed handshake it asks why, and does what the answer says', async () => {

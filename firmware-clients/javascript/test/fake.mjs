@@ -38,8 +38,9 @@ export function world(options = {}, answers = {}) {
     const [status, json] = given ?? (path.startsWith('/auth/') && method === 'POST' ? [200, pair(++n)] : [200, {}]);
     return new Response(status === 204 ? null : JSON.stringify(json), { status, headers: { 'Content-Type': 'application/json', ...(json.retry && { 'Retry-After': json.retry }) } });
   };
+  w.network = { WebSocket: Socket, fetch };
   w.client = new Client({
-    url: 'http://gateway.test', deviceKey: 'key', WebSocket: Socket, fetch, now: () => w.now, random: () => 0.5,
+    url: 'http://gateway.test', deviceKey: 'key', ...w.network, now: () => w.now, random: () => 0.5,
     setTimeout: (f, ms) => { const t = { f, at: w.now + ms }; w.timers.push(t); return t; }, clearTimeout: (t) => { const i = w.timers.indexOf(t); if (i >= 0) w.timers.splice(i, 1); },
     ...options,
   });

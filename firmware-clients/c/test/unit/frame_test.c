@@ -75,9 +75,9 @@ static void test_illegal(void **state)
         size_t n;
         unsigned code;
     } cases[] = {
-        {"\xc1\x00", 2, 1002},             /* RSV1 without an extension */
-        {"\xa1\x00", 2, 1002},             /* RSV2 */
-        {"\x91\x00", 2, 1002},             /* RSV3 */
+        {"\xc1\x02{}", 4, 1002},           /* RSV1 without an extension */
+        {"\xa1\x02{}", 4, 1002},           /* RSV2 */
+        {"\x91\x02{}", 4, 1002},           /* RSV3 */
         {"\x83\x00", 2, 1002},             /* opcode 3 */
         {"\x8b\x00", 2, 1002},             /* opcode 11 */
         {"\x81\x80\x01\x02\x03\x04", 6, 1002}, /* masked */

@@ -78,8 +78,10 @@ static void test_bad_handshakes(void **state)
         request(EDGEGW_CHANNEL_WS);
         world.told = world.heard = 0;
         feed(bad[i], strlen(bad[i]));
-        if (edgegw_wanted(&world.c, EDGEGW_CHANNEL_WS) == world.conn[EDGEGW_CHANNEL_WS])
-            hang_up(EDGEGW_CHANNEL_WS); /* it may wait for the rest of what is no answer */
+        if (edgegw_wanted(&world.c, EDGEGW_CHANNEL_WS) == world.conn[EDGEGW_CHANNEL_WS]) {
+            greet(); /* it may wait for the rest of what is no answer */
+            hang_up(EDGEGW_CHANNEL_WS);
+        }
         if (strncmp(event(), "closed ", 7) != 0)
             fail_msg("answer %zu was taken", i);
         assert_in_range(world.wait, 1, 20000);
@@ -111,6 +113,18 @@ static void test_waits(void **state)
         assert_int_not_equal(seen[n][0], 0);
         assert_int_not_equal(seen[n][1], 0);
     }
+}
+
+/* Also of a source that gives nothing but zeros. */
+static void test_never_no_wait(void **state)
+{
+    (void)state;
+    world.random_state = 0;
+    make();
+    edgegw_start(&world.c, world.now);
+    pass_until_connected(EDGEGW_CHANNEL_HTTP);
+    hang_up(EDGEGW_CHANNEL_HTTP);
+    assert_in_range(world.wait, 1, 500);
 }
 
 /* What the gateway says about when to come back goes before. */
@@ -299,6 +313,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_first_connection, world_setup), cmocka_unit_test_setup(test_password_and_subprotocol, world_setup),
         cmocka_unit_test_setup(test_bad_handshakes, world_setup), cmocka_unit_test_setup(test_waits, world_setup),
+        cmocka_unit_test_setup(test_never_no_wait, world_setup),
         cmocka_unit_test_setup(test_told_when_to_come_back, world_setup), cmocka_unit_test_setup(test_close_codes, world_setup),
         cmocka_unit_test_setup(test_close_reason_tells_the_wait, world_setup),
         cmocka_unit_test_setup(test_good_connection_begins_again, world_setup), cmocka_unit_test_setup(test_silence, world_setup),

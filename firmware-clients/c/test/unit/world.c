@@ -318,6 +318,11 @@ void expect(const char *first, ...)
 void welcome(void)
 {
     accept_handshake();
+    greet();
+}
+
+void greet(void)
+{
     say("{\"type\":\"welcome\",\"protocol\":1,\"user\":\"device\",\"role\":\"member\",\"room\":\"lobby\",\"connection\":\"c1\","
         "\"server_time\":1795455897123,\"clock\":\"synced\",\"expires_in\":900,\"ping_interval\":25,\"max_message_bytes\":65536}");
 }

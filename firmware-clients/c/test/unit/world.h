@@ -33,7 +33,7 @@ struct world {
     char events[WORLD_EVENTS][WORLD_LINE];
     unsigned told, heard;
     uint32_t wait; /* of the newest closed */
-    uint32_t random_state; /* of everything that is not 16 bytes long */
+    uint32_t random_state; /* of everything that is not 16 bytes long; 0: it is all zeros */
     /* The client's buffers. */
     uint8_t rx[1024], outbox[8192];
     char tokens[2048];
@@ -85,5 +85,7 @@ void expect(const char *first, ...) __attribute__((sentinel));
 void connect_to(const char *epoch, unsigned seq);
 /* The same from the handshake on, which may ask for anything; the answer is in text. */
 void welcome(void);
+/* Only the welcome frame of that. */
+void greet(void);
 
 #endif
