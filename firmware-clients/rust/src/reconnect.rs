@@ -55,13 +55,23 @@ pub(crate) struct Worker {
     pub unsure: bool,
 }
 
+/// Says that the thread has ended, also when `Login::save` has panicked.
+struct Ended(Arc<Shared>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.update(|state| state.stopped = true);
+    }
+}
+
 impl Worker {
     /// Connects, and connects again, until the application stops it or it is of no use to
     /// go on.
     pub(crate) fn run(mut self) {
+        let _ended = Ended(self.shared.clone());
         let last = self.stay_connected();
         self.shared.update(|state| {
-            state.stopped = true;
+            state.stopped = true; // with what follows, so that no message comes in between
             for id in state.outbox.ids() {
                 if last.is_some() || state.waiting.contains_key(&id) {
                     state.settle(&id, Err(PublishError::Unconfirmed));

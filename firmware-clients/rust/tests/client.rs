@@ -305,3 +305,14 @@ fn without_anybody_who_takes_events_it_publishes() {
     drop(events);
     client.publish("", &1, PATIENCE).unwrap();
 }
+
+#[test]
+fn a_save_that_panics_leaves_nobody_waiting() {
+    let fake = Fake::start(vec![]);
+    let mut options = options(&fake);
+    options.login = Login::device("key").save(|_| panic!("as the test wants it"));
+    let (client, events) = Client::start(options).unwrap();
+    let outcome = client.publish("", &1, PATIENCE);
+    assert!(matches!(outcome, Err(PublishError::Stopped)), "{:?}", outcome);
+    assert!(events.next_event().is_none());
+}
