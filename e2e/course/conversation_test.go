@@ -160,8 +160,12 @@ func (p *part) play() {
 	drivers <- d
 	select {
 	case <-said:
-	case <-d.gone:
-		p.t.Fatal("the driver ended before the script did")
+	case <-d.gone: // right behind the script's last step it may, before that is noted here
+		select {
+		case <-said:
+		case <-time.After(time.Second):
+			p.t.Fatal("the driver ended before the script did")
+		}
 	case <-time.After(patience):
 		p.t.Fatal("the script did not come to its end")
 	}
