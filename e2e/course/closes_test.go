@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"edgegw/internal/gatewaytest"
@@ -46,6 +47,8 @@ func driveFake(t *testing.T, f *gatewaytest.Fake, variables ...string) *driver {
 // the client does next.
 func TestCloses(t *testing.T) {
 	t.Parallel()
+	first := &waits{}
+	t.Cleanup(func() { first.wantJitter(t) }) // when all cases are through
 	for _, c := range endings(t) {
 		if c.Client == "own" {
 			continue // the end of every test: stop
@@ -75,13 +78,13 @@ func TestCloses(t *testing.T) {
 			if c.Client == "skip" {
 				d.publish("long", strings.Repeat("x", 300))
 			}
-			c.check(t, f, d)
+			c.check(t, f, d, first)
 		})
 	}
 }
 
 // check holds what the client does against the case.
-func (c *ending) check(t *testing.T, f *gatewaytest.Fake, d *driver) {
+func (c *ending) check(t *testing.T, f *gatewaytest.Fake, d *driver, first *waits) {
 	closed := d.await("closed", 1)
 	// A browser's WebSocket takes codes from 5000 on for illegal, and says 1006.
 	if c.Code != nil && closed.status() != *c.Code && !((client.platform || client.strict) && *c.Code >= 5000) {
@@ -100,6 +103,8 @@ func (c *ending) check(t *testing.T, f *gatewaytest.Fake, d *driver) {
 		t.Errorf("it waits %d ms, was told %d", closed.WaitMS, c.RetryAfterMS)
 	case c.RetryAfterMS == 0 && (closed.WaitMS <= 0 || closed.WaitMS > most):
 		t.Errorf("it waits %d ms, want 1 to %d", closed.WaitMS, most)
+	case c.RetryAfterMS == 0:
+		first.add(closed.WaitMS)
 	}
 	if c.RetryAfterMS > 2000 {
 		d.stop() // which does not wait
@@ -133,5 +138,29 @@ func want(t *testing.T, f *gatewaytest.Fake, requests ...string) {
 	asked := slices.DeleteFunc(f.Asked(), func(r string) bool { return r == "GET /auth/me" })
 	if !slices.Equal(asked, requests) {
 		t.Errorf("the requests were %v, want %v", asked, requests)
+	}
+}
+
+// waits are the first ones of many clients, in ms: at most 500 each.
+type waits struct {
+	mu sync.Mutex
+	ms []int64
+}
+
+func (w *waits) add(ms int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ms = append(w.ms, ms)
+}
+
+// wantJitter: those who were cut off together come back spread over the whole time.
+// Of ten even ones or more, it is one in 500 that all lie in one half.
+func (w *waits) wantJitter(t *testing.T) {
+	t.Helper()
+	if len(w.ms) < 10 {
+		return // not all cases ran
+	}
+	if slices.Min(w.ms) > 250 || slices.Max(w.ms) <= 250 {
+		t.Errorf("the waits %v lie in one half of the time there is", w.ms)
 	}
 }

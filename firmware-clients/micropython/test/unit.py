@@ -404,6 +404,34 @@ async def test_lost_answer_to_a_refresh():
     assert [b["refresh_token"] for p, b in g.asked if p == "/auth/refresh"] == ["refresh-1"] * 3, g.asked
 
 
+class Forward:
+    """The module time without its wall clock."""
+
+    def __init__(self, time):
+        for name in ("monotonic", "ticks_ms", "ticks_diff"):
+            if hasattr(time, name):
+                setattr(self, name, getattr(time, name))
+
+
+async def test_never_asks_the_wall_clock():
+    async def script(g, peer, n):
+        await peer.welcome()
+        await peer.subscribed()
+        await peer.message(11)
+        await peer.say({"type": "token_expiring", "expires_in": 1})
+        await hold(peer)
+
+    async def act(c, events, g):
+        await until(lambda: of(events, "message") and len(of(events, "login")) == 2)
+        assert c.server_time() >= 0
+
+    time, edgegw.time = edgegw.time, Forward(edgegw.time)
+    try:
+        await play(script, act)
+    finally:
+        edgegw.time = time
+
+
 async def test_waits_as_told():
     async def script(g, peer, n):
         await peer.welcome()
