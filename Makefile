@@ -17,7 +17,7 @@ export PORT VERSION
 TOOLS := .cache/tools
 
 # Every area that `make test` runs, the longest first, and last what runs alone.
-AREAS := test-race lint test-arm test-boards fuzz-smoke test-386 test-realtime test-disk test-firstrun test-torture test-attack test-observed test-api test-conformance test-client-go test-client-javascript test-client-micropython test-client-rust test-client-c-ports cross-smoke tidy-check test-tools test-service test-packages test-boot test-browser
+AREAS := test-race lint test-arm test-boards fuzz-smoke test-386 test-realtime test-disk test-firstrun test-torture test-attack test-observed test-api test-conformance test-client-go test-client-javascript test-client-micropython test-client-rust test-client-c test-client-c-ports cross-smoke tidy-check test-tools test-service test-packages test-boot test-browser
 
 .PHONY: help
 help: ## print this
@@ -120,6 +120,10 @@ test-client-micropython: build ## test the MicroPython client on both interprete
 .PHONY: test-client-rust
 test-client-rust: ## test the Rust client with Debian's compiler, natively and for armhf: vectors, package, fault course (root)
 	@scripts/test-client-rust.sh
+
+.PHONY: test-client-c
+test-client-c: ## test the C client with both compilers: unit tests, vectors, fuzzing, sizes on small processors, the course, ARM boards (FUZZ_SECONDS=)
+	@scripts/test-client-c.sh
 
 .PHONY: test-client-c-ports
 test-client-c-ports: ## test the C client as a component, a library and a package: ESP-IDF, Arduino, PlatformIO, CMake; the port to ESP-IDF and the class for Arduino through the fault course

@@ -23,6 +23,11 @@ package_of() {
     cargo-fmt) echo rustfmt ;;
     cargo-clippy) echo rust-clippy ;;
     arm-linux-gnueabihf-gcc) echo gcc-arm-linux-gnueabihf libc6-dev-armhf-cross ;;
+    aarch64-linux-gnu-gcc) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross ;;
+    arm-none-eabi-gcc) echo gcc-arm-none-eabi ;;
+    xtensa-lx106-elf-gcc) echo gcc-xtensa-lx106 ;;
+    cmocka) echo libcmocka-dev ;;
+    libfuzzer) echo libclang-rt-14-dev ;;
     setpriv | nsenter) echo util-linux ;;
     man) echo man-db ;;
     systemd-nspawn) echo systemd-container ;;
@@ -30,7 +35,7 @@ package_of() {
     node) echo nodejs ;;
     python3 | python3-venv) echo python3 python3-venv ;;
     python3-yaml) echo python3-yaml ;;
-    chromium | cmake | faketime | g++ | npm | zsh | fish | strace | mmdebstrap | lintian | groff | shellcheck | make | jq | curl | openssl | git | victoria-metrics) echo "$1" ;;
+    chromium | clang | cmake | faketime | g++ | npm | zsh | fish | strace | mmdebstrap | lintian | groff | shellcheck | make | jq | curl | openssl | git | victoria-metrics) echo "$1" ;;
     *) return 1 ;;
     esac
 }
@@ -40,6 +45,8 @@ package_of() {
 have() {
     case $1 in
     debian-cargo) [ -x /usr/bin/cargo ] && [ -x /usr/bin/rustc ] ;;
+    cmocka) [ -e /usr/include/cmocka.h ] ;;
+    libfuzzer) compgen -G '/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a' >/dev/null ;;
     mbedtls) echo '#include <mbedtls/ssl.h>' | cc -E - >/dev/null 2>&1 ;;
     picolibc-riscv64) test -e /usr/lib/picolibc/riscv64-unknown-elf/picolibc.specs || test -e /usr/lib/gcc/riscv64-unknown-elf/*/picolibc.specs ;;
     python3-yaml) python3 -c 'import yaml' 2>/dev/null ;;

@@ -175,7 +175,7 @@ static void test_longer_than_allowed(void **state)
 static void test_bad_publications(void **state)
 {
     static const char *const bad[] = {"", " ", "{", "}", "[1,]", "{\"a\"}", "{\"a\":}", "{a:1}", "01", "1.", ".5", "+1", "1e", "--1", "nul", "truee",
-                                      "\"", "\"\\x\"", "\"\\u12\"", "\"\t\"", "\"\xff\"", "\"\xc0\x80\"", "\"\xed\xa0\x80\"", "1 2", "'a'", "NaN", "[1 2]", "{\"a\":1,}", "\xef\xbb\xbf" "1"};
+                                      "\"", "\"\\x\"", "\"\\u12\"", "\"\t\"", "\"\xff\"", "\"\xc0\x80\"", "\"\xed\xa0\x80\"", "1 2", "'a'", "NaN", "[1 2]", "{\"a\":1,}", ("\xef\xbb\xbf" "1")};
     (void)state;
     make();
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
