@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "pack the files anew")
 var served = []string{
 	"README.md",
 	"c/README.md", "c/CMakeLists.txt", "c/Kconfig", "c/idf_component.yml", "c/keywords.txt", "c/library.json", "c/library.properties", "c/ports/*/*.[ch]", "c/src/*",
-	"c/examples/*/*.ino", "c/examples/*/CMakeLists.txt", "c/examples/*/sdkconfig.defaults", "c/examples/*/main/*",
+	"c/examples/*.c", "c/examples/*/*.ino", "c/examples/*/CMakeLists.txt", "c/examples/*/sdkconfig.defaults", "c/examples/*/main/*",
 	"go/*.go", "go/README.md", "javascript/*.js", "javascript/*.d.ts", "javascript/package.json", "javascript/README.md", "micropython/*.py", "micropython/package.json", "micropython/README.md",
 	"rust/Cargo.toml", "rust/README.md", "rust/src/*.rs", "rust/examples/device.rs",
 }
