@@ -103,7 +103,7 @@ func (h *History) admitLocked(item *queued) error {
 	}
 	if r.busy > 0 {
 		return &gateway.Error{Code: gateway.CodeUnavailable, Message: "the room is being changed; try again",
-			Op: "boltstore.Append", Err: errors.New("an operation on the room is under way")}
+			Op: "boltstore.Append", Err: errors.New("an operation on the room is under way"), RetryAfter: time.Second}
 	}
 	if m.Seq != r.head.Seq+1 || m.TS < r.head.TS {
 		return gateway.Wrap("boltstore.Append", fmt.Errorf("seq %d at %d does not follow seq %d at %d of room %s",

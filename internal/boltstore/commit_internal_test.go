@@ -292,8 +292,8 @@ func TestFailedCommitEndsRun(t *testing.T) {
 			t.Errorf("acknowledged %v; want 1 only", acked)
 		}
 		err = h.Append(storetest.Next(t, h, site, "r", "late"))
-		if gateway.CodeOf(err) != gateway.CodeUnavailable {
-			t.Errorf("Append after the failure = %v", err)
+		if gateway.CodeOf(err) != gateway.CodeUnavailable || gateway.AsError(err).RetryAfter <= 0 {
+			t.Errorf("Append after the failure = %v; want to hear when to try again", err)
 		}
 		h.Close() // its error is that of the missing file
 		after := openTest(t, site, h.opts.Path, nil)

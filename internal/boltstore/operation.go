@@ -1,6 +1,8 @@
 package boltstore
 
 import (
+	"time"
+
 	bolt "go.etcd.io/bbolt"
 
 	"edgegw/internal/gateway"
@@ -149,8 +151,11 @@ func (h *History) endOperations() {
 	h.operations = nil
 }
 
+// stoppedError says when to try again: it answers publications, and to a device one
+// that is refused without is refused for good.
 func (h *History) stoppedError(op string) error {
-	return &gateway.Error{Code: gateway.CodeUnavailable, Message: "the message store has stopped; try again", Op: op, Err: h.err}
+	return &gateway.Error{Code: gateway.CodeUnavailable, Message: "the message store has stopped; try again", Op: op, Err: h.err,
+		RetryAfter: time.Second}
 }
 
 // roomFor returns the room, and makes it when it is not there yet.

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"time"
 
 	"edgegw/internal/gateway"
 	"edgegw/internal/wire"
@@ -29,7 +30,9 @@ func (h *Hub) follow(id gateway.RoomID, do func(*room) error) error {
 			return err
 		}
 	}
-	return gateway.Errorf(gateway.CodeUnavailable, "the room is being changed; try again shortly")
+	err := gateway.Errorf(gateway.CodeUnavailable, "the room is being changed; try again shortly")
+	err.RetryAfter = time.Second
+	return err
 }
 
 // Configure changes how a room is set up, for good and at once. What change
