@@ -98,9 +98,11 @@ impl Link<'_> {
         let refusal =
             Refusal { status: 0, code: f.code, message: f.message, room: f.room, id: f.id, retry_after: told };
         let too_fast = refusal.code == "rate_limited";
+        // Whether the message is stored, that one does not say; its id is there to ask.
+        let again = too_fast || refusal.code == "unavailable";
         if state.outbox.has(&refusal.id) {
             match told {
-                None if !too_fast => state.settle(&refusal.id.clone(), Err(PublishError::Refused(Box::new(refusal)))),
+                None if !again => state.settle(&refusal.id.clone(), Err(PublishError::Refused(Box::new(refusal)))),
                 _ => state.outbox.later(&refusal.id, Instant::now() + told.unwrap_or_default().max(LEAST_QUIET)),
             }
             return;

@@ -95,10 +95,11 @@ fn the_outbox_is_bounded() {
 fn a_message_that_is_too_long_or_refused_fails_alone() {
     let fake = Fake::start(vec![Box::new(|peer| {
         peer.hello();
-        let command = peer.command();
-        peer.send(
-            json!({ "type": "error", "code": "forbidden", "message": "no", "room": "lobby", "id": command["id"] }),
-        );
+        // The one that is refused, and the good one, which comes again.
+        for code in ["forbidden", "unavailable"] {
+            let id = peer.command()["id"].take();
+            peer.send(json!({ "type": "error", "code": code, "message": "no", "room": "lobby", "id": id }));
+        }
     })]);
     let (client, events) = Client::start(options(&fake)).unwrap();
     connected(&events);
