@@ -107,12 +107,7 @@ static void test_position_that_was_kept(void **state)
     static const struct edgegw_position kept = {.seq = UINT64_C(9007199254740991), .epoch = "e9"};
     world.config.from = &kept;
     world.config.latest = true;
-    make();
-    edgegw_start(&world.c, world.now);
-    pass_until_connected(EDGEGW_CHANNEL_HTTP);
-    request(EDGEGW_CHANNEL_HTTP);
-    give_tokens("1", 900);
-    const char *asked = request(EDGEGW_CHANNEL_WS);
+    const char *asked = first_handshake();
     assert_non_null(strstr(asked, "after=9007199254740991"));
     assert_non_null(strstr(asked, "epoch=e9"));
 }

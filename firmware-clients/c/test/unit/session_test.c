@@ -39,10 +39,7 @@ static void test_password_and_subprotocol(void **state)
     world.config.password = "gr\xc3\xbcn \"\\\x01";
     world.config.subprotocol = true;
     world.config.path = "/gw";
-    make();
-    edgegw_start(&world.c, world.now);
-    pass_until_connected(EDGEGW_CHANNEL_HTTP);
-    const char *asked = request(EDGEGW_CHANNEL_HTTP);
+    const char *asked = first_request();
     assert_non_null(strstr(asked, "POST /gw/auth/login HTTP/1.1\r\n"));
     assert_non_null(strstr(asked, "{\"username\":\"ann\",\"password\":\"gr\xc3\xbcn \\\"\\\\\\u0001\"}"));
     give_tokens("1", 900);
@@ -70,12 +67,7 @@ static void test_bad_handshakes(void **state)
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         world_setup(state);
-        make();
-        edgegw_start(&world.c, world.now);
-        pass_until_connected(EDGEGW_CHANNEL_HTTP);
-        request(EDGEGW_CHANNEL_HTTP);
-        give_tokens("1", 900);
-        request(EDGEGW_CHANNEL_WS);
+        first_handshake();
         world.told = world.heard = 0;
         feed(bad[i], strlen(bad[i]));
         if (edgegw_wanted(&world.c, EDGEGW_CHANNEL_WS) == world.conn[EDGEGW_CHANNEL_WS]) {
@@ -140,10 +132,7 @@ static void test_told_when_to_come_back(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         world_setup(state);
-        make();
-        edgegw_start(&world.c, world.now);
-        pass_until_connected(EDGEGW_CHANNEL_HTTP);
-        request(EDGEGW_CHANNEL_HTTP);
+        first_request();
         answer(EDGEGW_CHANNEL_HTTP, cases[i].head, cases[i].body);
         assert_int_equal(strncmp(event(), "closed ", 7), 0);
         assert_in_range(world.wait, cases[i].wait, cases[i].wait + 1000);

@@ -64,10 +64,7 @@ static void test_login_after_a_refused_refresh(void **state)
 {
     (void)state;
     world.config.refresh_token = "kept";
-    make();
-    edgegw_start(&world.c, world.now);
-    pass_until_connected(EDGEGW_CHANNEL_HTTP);
-    assert_non_null(strstr(request(EDGEGW_CHANNEL_HTTP), "{\"refresh_token\":\"kept\"}"));
+    assert_non_null(strstr(first_request(), "{\"refresh_token\":\"kept\"}"));
     answer(EDGEGW_CHANNEL_HTTP, "401 Unauthorized\r\nContent-Type: application/problem+json", "{\"code\":\"token_reused\",\"status\":401}");
     pass_until_connected(EDGEGW_CHANNEL_HTTP);
     assert_non_null(strstr(request(EDGEGW_CHANNEL_HTTP), "{\"device_key\":\"the-key\"}"));
@@ -79,10 +76,7 @@ static void test_refused_for_good(void **state)
     (void)state;
     world.config.refresh_token = "kept";
     world.config.device_key = NULL;
-    make();
-    edgegw_start(&world.c, world.now);
-    pass_until_connected(EDGEGW_CHANNEL_HTTP);
-    request(EDGEGW_CHANNEL_HTTP);
+    first_request();
     answer(EDGEGW_CHANNEL_HTTP, "401 Unauthorized\r\nContent-Type: application/problem+json", "{\"code\":\"token_reused\",\"status\":401}");
     const char *last = "";
     while (world.heard < world.told)
@@ -94,10 +88,7 @@ static void test_refused_for_good(void **state)
 static void test_wrong_key(void **state)
 {
     (void)state;
-    make();
-    edgegw_start(&world.c, world.now);
-    pass_until_connected(EDGEGW_CHANNEL_HTTP);
-    request(EDGEGW_CHANNEL_HTTP);
+    first_request();
     answer(EDGEGW_CHANNEL_HTTP, "401 Unauthorized\r\nContent-Type: application/problem+json", "{\"code\":\"invalid_credentials\",\"status\":401}");
     const char *last = "";
     while (world.heard < world.told)
@@ -111,12 +102,7 @@ static void test_wrong_key(void **state)
 static void test_token_not_taken(void **state)
 {
     (void)state;
-    make();
-    edgegw_start(&world.c, world.now);
-    pass_until_connected(EDGEGW_CHANNEL_HTTP);
-    request(EDGEGW_CHANNEL_HTTP);
-    give_tokens("1", 900);
-    request(EDGEGW_CHANNEL_WS);
+    first_handshake();
     answer(EDGEGW_CHANNEL_WS, "401 Unauthorized\r\nContent-Type: application/problem+json", "{\"code\":\"invalid_token\",\"status\":401}");
     pass_until_connected(EDGEGW_CHANNEL_HTTP);
     assert_non_null(strstr(request(EDGEGW_CHANNEL_HTTP), "/auth/"));
@@ -143,10 +129,7 @@ static void test_bad_answers(void **state)
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         world_setup(state);
-        make();
-        edgegw_start(&world.c, world.now);
-        pass_until_connected(EDGEGW_CHANNEL_HTTP);
-        request(EDGEGW_CHANNEL_HTTP);
+        first_request();
         edgegw_input(&world.c, world.conn[EDGEGW_CHANNEL_HTTP], (const uint8_t *)bad[i], strlen(bad[i]), world.now);
         run();
         if (world.told == 0)
@@ -168,10 +151,7 @@ static void test_other_framing(void **state)
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         for (unsigned step = 1; step < 400; step = step * 3) {
             world_setup(state);
-            make();
-            edgegw_start(&world.c, world.now);
-            pass_until_connected(EDGEGW_CHANNEL_HTTP);
-            request(EDGEGW_CHANNEL_HTTP);
+            first_request();
             const size_t n = strlen(good[i]);
             const uint16_t conn = world.conn[EDGEGW_CHANNEL_HTTP];
             for (size_t at = 0; at < n; at += step)

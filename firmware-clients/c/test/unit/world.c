@@ -327,14 +327,24 @@ void greet(void)
         "\"server_time\":1795455897123,\"clock\":\"synced\",\"expires_in\":900,\"ping_interval\":25,\"max_message_bytes\":65536}");
 }
 
-void connect_to(const char *epoch, unsigned seq)
+const char *first_request(void)
 {
     make();
     edgegw_start(&world.c, world.now);
     pass_until_connected(EDGEGW_CHANNEL_HTTP);
-    request(EDGEGW_CHANNEL_HTTP);
+    return request(EDGEGW_CHANNEL_HTTP);
+}
+
+const char *first_handshake(void)
+{
+    first_request();
     give_tokens("1", 900);
-    request(EDGEGW_CHANNEL_WS);
+    return request(EDGEGW_CHANNEL_WS);
+}
+
+void connect_to(const char *epoch, unsigned seq)
+{
+    first_handshake();
     welcome();
     sayf("{\"type\":\"subscribed\",\"room\":\"lobby\",\"epoch\":\"%s\",\"seq\":%u,\"from\":1}", epoch, seq);
     world.told = world.heard = 0;

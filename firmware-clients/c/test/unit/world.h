@@ -60,6 +60,10 @@ const char *request(unsigned channel);
 void answer(unsigned channel, const char *head, const char *body);
 /* Answers a login or a refresh with tokens that end after so many seconds. */
 void give_tokens(const char *name, unsigned seconds);
+/* Makes the client, starts it, and returns its first request. */
+const char *first_request(void);
+/* The same for its first handshake, after tokens that end after 900 s. */
+const char *first_handshake(void);
 /* Accepts the handshake; request() has looked at it. */
 void accept_handshake(void);
 
