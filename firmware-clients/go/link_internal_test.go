@@ -41,6 +41,33 @@ func device(t *testing.T) *Client {
 	return c
 }
 
+// TestPace: from a refusal on, a client sends no faster than it was told, and no
+// slower for as long as the connection lives.
+func TestPace(t *testing.T) {
+	for _, s := range []struct {
+		name string
+		told []time.Duration
+		want time.Duration
+	}{
+		{"ok told", []time.Duration{25 * time.Millisecond}, 25 * time.Millisecond},
+		{"ok told of next to nothing", []time.Duration{time.Millisecond}, time.Millisecond},
+		{"ok told another time", []time.Duration{time.Millisecond, 25 * time.Millisecond, time.Millisecond}, 25 * time.Millisecond},
+		{"ok not told", []time.Duration{0}, leastQuiet},
+		{"ok not told the second time", []time.Duration{25 * time.Millisecond, 0}, 25 * time.Millisecond},
+		{"bad told of an hour", []time.Duration{time.Hour}, mostPace},
+	} {
+		t.Run(s.name, func(t *testing.T) {
+			l := newLink(device(t), "token")
+			for _, told := range s.told {
+				l.slowDownLocked(told)
+			}
+			if l.state.pace != s.want {
+				t.Errorf("the pace is %v, want %v", l.state.pace, s.want)
+			}
+		})
+	}
+}
+
 // TestStable resets the count of tries once a connection was open for 30 s.
 func TestStable(t *testing.T) {
 	for _, s := range []struct {

@@ -63,9 +63,11 @@ func (l *link) blameLocked(e *Error) Event {
 // second. Nobody says which it was, so everything without an answer is sent
 // again: publications have their ids, and the other commands may come twice.
 func (l *link) slowDownLocked(d time.Duration) {
-	d = max(d, time.Millisecond)
-	if d == time.Millisecond && l.state.pace == 0 {
-		d = leastQuiet
+	if d == 0 {
+		d = time.Millisecond
+		if l.state.pace == 0 {
+			d = leastQuiet
+		}
 	}
 	l.state.quietUntil = l.c.opts.Clock.Now().Add(d)
 	l.state.pace = min(max(l.state.pace, d), mostPace)
