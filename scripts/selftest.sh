@@ -125,6 +125,27 @@ expect 0 'no secret' "$dir/leaky/scripts/secret-scan.sh" --tree
 expect 1 'b/settings' "$dir/leaky/scripts/secret-scan.sh"
 
 expect 1 'no fuzz target' scripts/fuzz.sh 1s ./internal/archtest
+# A go whose first FLAKES runs of a target give up at the end of the time and find
+# nothing, and that has found SAID otherwise.
+mkdir "$dir/stub"
+cat >"$dir/stub/go" <<EOF
+#!/usr/bin/env bash
+if [ "\$1" != test ]; then exec $(command -v go) "\$@"; fi
+echo x >>"$dir/runs"
+if [ -n "\${SAID:-}" ]; then printf '%s\n' '--- FAIL: FuzzScrub (1s)' "\$SAID" FAIL; exit 1; fi
+if [ "\$(wc -l <"$dir/runs")" -gt "\$FLAKES" ]; then echo PASS; exit; fi
+printf '%s\n' 'fuzz: elapsed: 1s, execs: 9 (9/sec)' '--- FAIL: FuzzScrub (1.15s)' '    context deadline exceeded' FAIL 'exit status 1'
+exit 1
+EOF
+chmod +x "$dir/stub/go"
+fuzzed() { rm -f "$dir/runs" && PATH="$dir/stub:$PATH" scripts/fuzz.sh 1s ./internal/telemetry; }
+FLAKES=1 expect 0 'targets, 1s each' fuzzed
+FLAKES=9 expect 1 'context deadline exceeded' fuzzed
+FLAKES=0 SAID='    Failing input written to testdata/fuzz' expect 1 'Failing input' fuzzed
+if [ "$(wc -l <"$dir/runs")" -ne 1 ]; then
+    echo "selftest: a failing input was tried again"
+    failures=$((failures + 1))
+fi
 
 if [ "$failures" -ne 0 ]; then
     echo "selftest: $failures failed"
