@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Tests firmware-clients/c: builds with both compilers, unit tests, the vectors, a
-# short fuzz, sizes on small processors, and the fault course: all of it here, and a
-# part as on ARM boards.
+# Tests firmware-clients/c: builds with both compilers, unit tests, the vectors, whom
+# it trusts over TLS, a short fuzz, sizes on small processors, and the fault course:
+# all of it here, and a part as on ARM boards.
 #
-#   scripts/test-client-c.sh [STEP...]     build unit vectors fuzz size course boards; all
+#   scripts/test-client-c.sh [STEP...]     build unit vectors trust fuzz size boards course; all
 #   FUZZ_SECONDS=600 scripts/test-client-c.sh fuzz
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD client=$PWD/firmware-clients/c out=$PWD/.cache/client-c
 steps=("$@")
-[ $# -gt 0 ] || steps=(build unit vectors fuzz size boards course)
-scripts/ensure-tools.sh gcc clang libfuzzer python3 cmocka mbedtls arm-none-eabi-gcc riscv64-unknown-elf-gcc \
+[ $# -gt 0 ] || steps=(build unit vectors trust fuzz size boards course)
+scripts/ensure-tools.sh gcc clang libfuzzer python3 openssl cmocka mbedtls arm-none-eabi-gcc riscv64-unknown-elf-gcc \
     xtensa-lx106-elf-gcc arm-linux-gnueabihf-gcc aarch64-linux-gnu-gcc qemu-arm-static qemu-aarch64-static
 mkdir -p "$out"
 cd "$client"
@@ -60,6 +60,13 @@ unit() {
 vectors() {
     gcc -std=c99 -D_GNU_SOURCE -Wall -Wextra -Werror "${checked[@]}" -Isrc -Itest/unit "${core[@]}" test/unit/world.c test/vectors/replay.c -lcmocka -o "$out/replay"
     python3 test/vectors/vectors.py "$out/replay" "$root/testdata/protocol"
+}
+
+# Names, addresses, CAs, pins and dates, right and wrong.
+trust() {
+    objects trust gcc "${strict[@]}" "${checked[@]}" -DEDGEGW_MBEDTLS -- "${core[@]}" "${posix[@]}" test/tls/client.c
+    gcc "${checked[@]}" "$out"/trust/*.o "${tls[@]}" -o "$out/trust-client"
+    python3 test/tls/tls.py "$out/trust-client"
 }
 
 fuzz() {
