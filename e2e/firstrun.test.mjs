@@ -73,14 +73,14 @@ for (const colorScheme of ['light', 'dark']) {
       await page.goto(link);
       await page.getByRole('heading', { name: 'Set up this gateway' }).waitFor();
       assert.equal(page.url(), gateway.url + '/setup'); // the code is out of the address bar
-      assert.equal(await page.evaluate(() => document.activeElement.id), 'password');
+      await page.waitForFunction(() => document.activeElement.id === 'password'); // follows the drawing
       await wantUsable(page, 'owner');
 
       await page.getByLabel('Your name').fill('Mary');
       await page.getByLabel('A new password', { exact: true }).fill(password);
       await page.keyboard.press('Enter');
       await page.getByRole('heading', { name: 'The first device' }).waitFor();
-      assert.equal(await page.evaluate(() => document.activeElement.textContent), 'The first device');
+      await page.waitForFunction(() => document.activeElement.textContent === 'The first device');
       assert.equal(await page.locator('strong').textContent(), 'mary');
       await wantUsable(page, 'device');
 
